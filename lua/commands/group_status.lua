@@ -1,0 +1,18 @@
+-- group_status: how full each of some groups is.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: gids
+-- DERIVED: g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- RETURNS: per gid: {gid, inflight, limit, ready (0|1), waiting, ordering, held id or ''}
+-- STATE: (none)
+-- INVARIANT: reads only
+-- @include queue_keys group_key group_state
+
+local q = queue_keys(KEYS)
+local rows = {}
+for i, gid in ipairs(ARGV) do
+  local inflight, limit, held, strict = group_state(q, gid)
+  local ready = redis.call('ZSCORE', q.groups_ready, gid) and 1 or 0
+  rows[i] = { gid, inflight, limit, ready, redis.call('LLEN', group_key(q, gid, 'wait')),
+    strict and 'strict' or '', held or '' }
+end
+return rows

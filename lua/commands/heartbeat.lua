@@ -1,0 +1,26 @@
+-- heartbeat: renews leases, each to now + the job's timeout.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: now_ms ('0' = server time), count, then per lease: id token
+-- DERIVED: job:ID
+-- RETURNS: one entry per lease: {id, 'OK', lock_until_ms} or
+--   {id, 'ERR', TOKEN_REQUIRED|TOKEN_MISMATCH|NOT_ACTIVE}
+-- STATE: active -> active
+-- INVARIANT: a lease never ends later than now + timeout_ms
+-- @include queue_keys job_key now_ms active_job lease_end
+
+local q = queue_keys(KEYS)
+local now = now_ms(ARGV[1])
+local results = {}
+for i = 1, tonumber(ARGV[2]) do
+  local id, token = ARGV[1 + i * 2], ARGV[2 + i * 2]
+  local job, err = active_job(q, id, token)
+  if err then
+    results[i] = { id, 'ERR', err }
+  else
+    local until_ms = lease_end(now, job.timeout_ms)
+    redis.call('HSET', job_key(q, id), 'lock_until_ms', until_ms, 'updated_ms', now)
+    redis.call('ZADD', q.active, until_ms, id)
+    results[i] = { id, 'OK', tostring(until_ms) }
+  end
+end
+return results

@@ -1,0 +1,16 @@
+-- overview: the counters of a queue, its next groups, and the newest jobs of each lane.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: samples (rows per lane)
+-- DERIVED: job:ID
+-- RETURNS: {counters as in lib/read_counters.lua, flat list of gid and ready time, then rows of
+--   wait, active, delayed, failed, completed as in lib/job_summary.lua}
+-- STATE: (none)
+-- INVARIANT: reads only
+-- @include queue_keys job_key lane_index job_summary read_lane read_counters
+
+local q = queue_keys(KEYS)
+local samples = tonumber(ARGV[1])
+return { read_counters(q), redis.call('ZRANGE', q.groups_ready, 0, samples - 1, 'WITHSCORES'),
+  read_lane(q, 'wait', 0, samples, true), read_lane(q, 'active', 0, samples, true),
+  read_lane(q, 'delayed', 0, samples, true), read_lane(q, 'failed', 0, samples, true),
+  read_lane(q, 'completed', 0, samples, true) }

@@ -1,0 +1,21 @@
+-- promote_delayed: moves due jobs to the tail of their lane.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: now_ms ('0' = server time), limit
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- RETURNS: how many moved
+-- STATE: delayed -> wait
+-- INVARIANT: the failed head of a strictly ordered group returns to the group's head
+-- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
+-- @include group_release_head lane_enter promote_due wake_workers stats_refresh
+
+local q = queue_keys(KEYS)
+local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'RPUSH', 'LPUSH', 'LLEN', 'ZADD', 'ZREM',
+  'ZCARD', 'ZRANGE', 'SET', 'GET', 'MGET', 'DEL' })
+if denied then
+  return denied
+end
+local now = now_ms(ARGV[1])
+local moved, available = promote_due(q, now, tonumber(ARGV[2]))
+wake_workers(q, available)
+stats_refresh(q, now, nil)
+return moved

@@ -1,0 +1,22 @@
+-- reap_expired: treats active jobs whose lease has ended as failed attempts.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: now_ms ('0' = server time), limit
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- RETURNS: how many were reaped
+-- STATE: active -> delayed|failed
+-- INVARIANT: the reason is on the job, the slot of its group is free, and attempts are capped
+-- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
+-- @include group_free_slot delay_job lane_forget_active failure_json fail_job reap_leases
+-- @include wake_workers stats_refresh
+
+local q = queue_keys(KEYS)
+local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'LPUSH', 'LLEN', 'ZADD', 'ZREM', 'ZCARD',
+  'ZRANGE', 'SET', 'GET', 'MGET', 'DECR', 'DEL' })
+if denied then
+  return denied
+end
+local now = now_ms(ARGV[1])
+local reaped, available = reap_leases(q, now, tonumber(ARGV[2]))
+wake_workers(q, available)
+stats_refresh(q, now, nil)
+return reaped

@@ -1,0 +1,80 @@
+-- remove_jobs: deletes jobs that are not being worked on.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: now_ms ('0' = server time), lane (wait|delayed|failed|completed|gwait), then 1 to 100 ids
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- RETURNS: one entry per id: {id, 'OK', ''} or
+--   {id, 'ERR', NO_JOB|ACTIVE|LANE_MISMATCH|NOT_IN_LANE}; {'ERR', 'BATCH_TOO_LARGE'} for more
+--   than 100 ids
+-- STATE: wait|delayed|failed|completed -> (none)
+-- INVARIANT: only the lane that the state names is searched; an active job is never touched
+-- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
+-- @include group_release_head wake_workers stats_refresh
+
+local q = queue_keys(KEYS)
+if #ARGV > 102 then
+  return { 'ERR', 'BATCH_TOO_LARGE' }
+end
+local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'LPUSH', 'LLEN', 'LREM', 'ZADD', 'ZREM', 'ZCARD',
+  'GET', 'MGET', 'DEL' })
+if denied then
+  return denied
+end
+local now = now_ms(ARGV[1])
+local lane = ARGV[2]
+
+-- Takes the id out of its lane. Returns how many entries went (0 = it was not there).
+local function take_out(id, gid)
+  if lane == 'delayed' then
+    redis.call('ZREM', q.idx_delayed, id)
+    return redis.call('ZREM', q.delayed, id)
+  elseif lane == 'gwait' then
+    redis.call('ZREM', q.idx_wait, id)
+    return redis.call('LREM', group_key(q, gid, 'wait'), 1, id)
+  elseif lane == 'wait' then
+    redis.call('ZREM', q.idx_wait, id)
+    return redis.call('LREM', q.wait, 1, id)
+  elseif lane == 'failed' then
+    redis.call('ZREM', q.idx_failed, id)
+    return redis.call('LREM', q.failed, 1, id)
+  end
+  redis.call('ZREM', q.idx_completed, id)
+  return redis.call('LREM', q.completed, 1, id)
+end
+
+local results, removed, available = {}, 0, 0
+for i = 3, #ARGV do
+  local id = ARGV[i]
+  local v = redis.call('HMGET', job_key(q, id), 'state', 'gid')
+  local state, gid = v[1], v[2] or ''
+  local own = state == 'wait' and gid ~= '' and 'gwait' or state
+  local err
+  if not state then
+    err = 'NO_JOB'
+  elseif state == 'active' then
+    err = 'ACTIVE'
+  elseif own ~= lane then
+    err = 'LANE_MISMATCH'
+  elseif take_out(id, gid) == 0 then
+    err = 'NOT_IN_LANE'
+  end
+  if err then
+    results[#results + 1] = { id, 'ERR', err }
+  else
+    redis.call('DEL', job_key(q, id))
+    if gid ~= '' then
+      if lane == 'delayed' then
+        group_release_head(q, gid, id)
+      end
+      if lane == 'delayed' or lane == 'gwait' then
+        available = available + group_refresh(q, gid, now)
+      end
+    end
+    removed = removed + 1
+    results[#results + 1] = { id, 'OK', '' }
+  end
+end
+if removed > 0 then
+  wake_workers(q, available)
+  stats_refresh(q, now, nil)
+end
+return results

@@ -1,0 +1,58 @@
+-- reserve: settles finished jobs, keeps the house, and leases the next jobs, in one round trip.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: now_ms ('0' = server time), limit (jobs wanted, 0 = none), token_prefix, keep_completed,
+--   upkeep (at most so many leases reaped and so many due jobs promoted), settle_count, then
+--   settle_count records as in lib/settle_batch.lua
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- RETURNS: {'OK'|'PAUSED', now_ms, next_due_ms (0 = nothing), promoted, reaped,
+--   {{id, status, detail} per settled job}, {job per lease, fields as in lib/lease_job.lua}}
+-- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active
+-- INVARIANT: a lease ends at now + timeout_ms; a group never has more leases than its limit
+-- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
+-- @include group_free_slot group_release_head lane_enter delay_job lane_forget_active failure_json
+-- @include complete_job fail_job give_back active_job lease_end settle_batch trim_completed
+-- @include promote_due reap_leases take_from_groups take_ungrouped lease_job reserve_jobs
+-- @include next_due_ms wake_workers stats_refresh
+
+local q = queue_keys(KEYS)
+local denied = require_commands(q.stats, { 'LPOP', 'HGET', 'HMGET', 'HSET', 'RPUSH', 'LPUSH', 'LLEN',
+  'ZADD', 'ZREM', 'ZCARD', 'ZRANGE', 'SET', 'GET', 'MGET', 'INCR', 'DECR', 'DEL', 'LRANGE', 'LTRIM' })
+if denied then
+  return denied
+end
+local now = now_ms(ARGV[1])
+local limit, upkeep = tonumber(ARGV[2]), tonumber(ARGV[5])
+
+local settled, ended, completed, available = settle_batch(q, ARGV, 7, tonumber(ARGV[6]), now)
+if completed > 0 then
+  trim_completed(q, tonumber(ARGV[4]))
+end
+local reaped, readied = reap_leases(q, now, upkeep)
+local promoted, entered = promote_due(q, now, upkeep)
+available = available + readied + entered
+
+local paused = redis.call('EXISTS', q.paused) == 1
+local jobs = {}
+if not paused and limit > 0 then
+  jobs = reserve_jobs(q, limit, ARGV[3], now)
+  if #jobs < limit and redis.call('LLEN', q.wait) == 0 then
+    -- Nothing is left to take: tokens still lying there would wake workers for nothing.
+    redis.call('DEL', q.wake)
+    available = 0
+  end
+end
+if not paused then
+  wake_workers(q, available - #jobs)
+end
+
+if #jobs > 0 then
+  stats_refresh(q, now, 'last_reserve_ms')
+elseif ended > 0 then
+  stats_refresh(q, now, 'last_finish_ms')
+elseif reaped + promoted > 0 then
+  stats_refresh(q, now, nil)
+end
+if #jobs > 0 and ended > 0 then
+  redis.call('HSET', q.stats, 'last_finish_ms', now)
+end
+return { paused and 'PAUSED' or 'OK', now, next_due_ms(q), promoted, reaped, settled, jobs }

@@ -1,0 +1,15 @@
+-- resume: jobs of the queue are leased again.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: (none)
+-- DERIVED: (none)
+-- RETURNS: 1 when the queue was paused, else 0
+-- STATE: (none)
+-- INVARIANT: idle workers wake when there is something to take
+-- @include queue_keys wake_workers
+
+local q = queue_keys(KEYS)
+local resumed = redis.call('DEL', q.paused)
+if resumed == 1 then
+  wake_workers(q, redis.call('LLEN', q.wait) + redis.call('ZCARD', q.groups_ready))
+end
+return resumed

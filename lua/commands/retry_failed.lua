@@ -1,0 +1,44 @@
+-- retry_failed: gives failed jobs all their attempts again.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: now_ms ('0' = server time), then 1 to 100 ids
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- RETURNS: one entry per id: {id, 'OK', ''} or {id, 'ERR', NO_JOB|NOT_FAILED};
+--   {'ERR', 'BATCH_TOO_LARGE'} for more than 100 ids
+-- STATE: failed -> wait
+-- INVARIANT: only the failed lane is searched; group rules are kept
+-- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
+-- @include lane_enter wake_workers stats_refresh
+
+local q = queue_keys(KEYS)
+if #ARGV > 101 then
+  return { 'ERR', 'BATCH_TOO_LARGE' }
+end
+local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'RPUSH', 'LPUSH', 'LLEN', 'LREM', 'ZADD', 'ZREM',
+  'ZCARD', 'SET', 'MGET' })
+if denied then
+  return denied
+end
+local now = now_ms(ARGV[1])
+local results, moved, available = {}, 0, 0
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local v = redis.call('HMGET', job_key(q, id), 'state', 'gid')
+  if not v[1] then
+    results[#results + 1] = { id, 'ERR', 'NO_JOB' }
+  elseif v[1] ~= 'failed' then
+    results[#results + 1] = { id, 'ERR', 'NOT_FAILED' }
+  else
+    redis.call('LREM', q.failed, 1, id)
+    redis.call('ZREM', q.idx_failed, id)
+    redis.call('HSET', job_key(q, id), 'state', 'wait', 'attempt', '0', 'failed_ms', '', 'due_ms', '',
+      'queued_ms', now, 'updated_ms', now)
+    available = available + lane_enter(q, id, v[2], now, false)
+    moved = moved + 1
+    results[#results + 1] = { id, 'OK', '' }
+  end
+end
+if moved > 0 then
+  wake_workers(q, available)
+  stats_refresh(q, now, nil)
+end
+return results

@@ -1,0 +1,24 @@
+-- set_group_limit: changes how many jobs of a group may be leased at once.
+-- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
+-- ARGV: now_ms ('0' = server time), gid, limit (>= 1)
+-- DERIVED: g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- RETURNS: {'OK'} or {'ERR', 'STRICT_GROUP'} (a strictly ordered group runs one job at a time)
+-- STATE: (none)
+-- INVARIANT: a lowered limit stops no running job; the group waits until it has a free slot
+-- @include queue_keys group_key now_ms require_commands group_state group_refresh wake_workers
+-- @include stats_refresh
+
+local q = queue_keys(KEYS)
+local denied = require_commands(q.stats, { 'HSET', 'LPUSH', 'LLEN', 'ZADD', 'ZREM', 'ZCARD', 'SET', 'MGET' })
+if denied then
+  return denied
+end
+local now, gid = now_ms(ARGV[1]), ARGV[2]
+local _, _, _, strict = group_state(q, gid)
+if strict and tonumber(ARGV[3]) > 1 then
+  return { 'ERR', 'STRICT_GROUP' }
+end
+redis.call('SET', group_key(q, gid, 'limit'), ARGV[3])
+wake_workers(q, group_refresh(q, gid, now))
+stats_refresh(q, now, nil)
+return { 'OK' }

@@ -1,0 +1,8 @@
+-- One row of a lane listing: id, the time it entered the lane, then the fields in this order.
+-- The payload is left out: a page of 100 jobs could weigh 100 MiB.
+local function job_summary(q, id, entered_ms)
+  local v = redis.call('HMGET', job_key(q, id), 'state', 'gid', 'attempt', 'max_attempts', 'due_ms',
+    'lock_until_ms', 'queued_ms', 'first_started_ms', 'last_started_ms', 'completed_ms', 'failed_ms',
+    'updated_ms', 'last_error', 'msg_type', 'msg_version', 'failure')
+  return { id, entered_ms, v }
+end

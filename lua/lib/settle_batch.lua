@@ -1,0 +1,39 @@
+-- Settles `count` leased jobs from the flat list `args`, starting at `at`. One record:
+--   id token ack
+--   id token release
+--   id token retry|fail|invalid delay_ms reason message errors_json
+-- `retry` waits delay_ms ('' = the job's backoff_ms) unless no attempt is left; `fail` is
+-- permanent; `invalid` is permanent and takes the attempt back, since no handler saw the job.
+-- Returns one {id, status, detail} per record, how many leases ended, how many of them by a
+-- completed job, and the number of jobs and groups that became available.
+local function settle_batch(q, args, at, count, now)
+  local results, ended, completed, available = {}, 0, 0, 0
+  for i = 1, count do
+    local id, token, outcome = args[at], args[at + 1], args[at + 2]
+    local job, err = active_job(q, id, token)
+    local readied = 0
+    if err then
+      results[i] = { id, 'ERR', err }
+    elseif outcome == 'ack' then
+      readied = complete_job(q, id, job.gid, now)
+      completed = completed + 1
+      results[i] = { id, 'OK', '' }
+    elseif outcome == 'release' then
+      readied = give_back(q, id, job, now)
+      results[i] = { id, 'RELEASED', '' }
+    else
+      local why = { reason = args[at + 4], message = args[at + 5], errors = args[at + 6] }
+      if outcome == 'invalid' then
+        job.attempt = math.max(job.attempt - 1, 0)
+      end
+      local delay = tonumber(args[at + 3]) or math.max(job.backoff_ms, 0)
+      local status, due
+      status, due, readied = fail_job(q, id, job, delay, outcome ~= 'retry', why, now)
+      results[i] = { id, status, tostring(due) }
+    end
+    ended = ended + (err and 0 or 1)
+    available = available + readied
+    at = at + ((outcome == 'ack' or outcome == 'release') and 3 or 7)
+  end
+  return results, ended, completed, available
+end

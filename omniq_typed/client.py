@@ -1,0 +1,363 @@
+"""`OmniqClient`: queues of plain JSON jobs, under OmniQ's own names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from omniq_typed.context import JobCtx, Settings, publish_untyped, untyped_job
+from omniq_typed.core import admin, children, maintain
+from omniq_typed.core import settle as settling
+from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
+from omniq_typed.core.enqueue import enqueue
+from omniq_typed.core.payloads import check_raw
+from omniq_typed.core.reserve import reserve_one
+from omniq_typed.core.waiting import POLL_INTERVAL_S
+from omniq_typed.errors import InvalidArgument
+from omniq_typed.messages.envelope import new_job_id
+from omniq_typed.models import (
+    BatchResult,
+    NewJob,
+    Ordering,
+    Published,
+    ReserveJob,
+    ReservePaused,
+)
+from omniq_typed.transport import address as addresses
+from omniq_typed.transport.clients import AnyClient
+from omniq_typed.transport.sync import SyncTransport
+from omniq_typed.worker.lane import LaneOptions
+from omniq_typed.worker.pool import run_worker
+from omniq_typed.worker.routing import untyped_route
+from omniq_typed.worker.stopping import StopRequest
+
+__all__ = ["OmniqClient"]
+
+
+def one_address(
+    redis: object,
+    host: str | None,
+    url: str | None,
+    *,
+    port: int,
+    db: int,
+    username: str | None,
+    password: str | None,
+    ssl: bool,
+) -> addresses.Address | None:
+    """The server that a client's arguments name; None where a redis client was passed. Raises
+    InvalidArgument unless exactly one of redis, host and url is given."""
+    given = [
+        name for name, it in (("redis", redis), ("host", host), ("url", url)) if it is not None
+    ]
+    if len(given) != 1:
+        got = " and ".join(given) or "none of them"
+        raise InvalidArgument("host", f"pass one of host=, url= or redis=; got {got}")
+    if url is not None:
+        return addresses.from_url(url)
+    if host is not None:
+        return addresses.from_host(host, port, db=db, username=username, password=password, ssl=ssl)
+    return None
+
+
+class OmniqClient:
+    """Publishes, works on and administers queues. Connects at the first call. Thread-safe.
+
+    Every call may raise ServerError (see errors.py) when Redis cannot be used, and InvalidArgument
+    (a ValueError) before Redis is touched. A client passed as `redis=` stays open; whether it
+    repeats calls by itself after a broken connection is its own setting, and should be off.
+    """
+
+    def __init__(
+        self,
+        *,
+        redis: AnyClient | None = None,
+        host: str | None = None,
+        port: int = 6379,
+        db: int = 0,
+        username: str | None = None,
+        password: str | None = None,
+        ssl: bool = False,
+        url: str | None = None,
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        keep_completed: int = 100,
+        child_memory_ms: int = children.DEFAULT_REMEMBER_MS,
+    ) -> None:
+        """`redis`: a redis-py client; or `host` and `port`; or `url`: redis://, rediss://, unix://,
+        embedded:// (in memory), embedded:///path (on disk). Raises InvalidArgument."""
+        server = one_address(
+            redis,
+            host,
+            url,
+            port=port,
+            db=db,
+            username=username,
+            password=password,
+            ssl=ssl,
+        )
+        self.transport = SyncTransport(server, redis)
+        self._settings = Settings(
+            max_payload_bytes=check_int("max_payload_bytes", max_payload_bytes, 2),
+            keep_completed=check_int("keep_completed", keep_completed, 0),
+            child_memory_ms=check_int("child_memory_ms", child_memory_ms, 1),
+        )
+
+    def publish(
+        self,
+        *,
+        queue: str,
+        payload: dict[str, Any] | list[Any],
+        job_id: str | None = None,
+        max_attempts: int = 3,
+        timeout_ms: int = 30_000,
+        backoff_ms: int = 5_000,
+        due_ms: int = 0,
+        gid: str | None = None,
+        group_limit: int = 0,
+        ordering: Ordering = "relaxed",
+        now_ms_override: int = 0,
+    ) -> str:
+        """Publishes a dict or list and answers the job's id.
+
+        Idempotent by `job_id` (default: a new one) for as long as the job is kept: the same job
+        again is the same id and changes nothing; other content under it is DuplicateJob. `due_ms`:
+        absolute time in ms, 0 = now. `group_limit`: leases at once in the group, set by the first
+        publisher that gives one. A str payload is a TypeError. lua/commands/enqueue.lua
+        """
+        job = untyped_job(
+            payload,
+            job_id=job_id,
+            max_attempts=max_attempts,
+            timeout_ms=timeout_ms,
+            backoff_ms=backoff_ms,
+            due_ms=due_ms,
+            gid=gid,
+            group_limit=group_limit,
+            ordering=ordering,
+        )
+        return self.transport.run(
+            publish_untyped(self._settings, queue, job, now_ms=now_ms_override)
+        )
+
+    def publish_json(
+        self,
+        *,
+        queue: str,
+        payload: Any,
+        job_id: str | None = None,
+        max_attempts: int = 3,
+        timeout_ms: int = 30_000,
+        backoff_ms: int = 5_000,
+        due_ms: int = 0,
+        gid: str | None = None,
+        group_limit: int = 0,
+        ordering: Ordering = "relaxed",
+        now_ms_override: int = 0,
+    ) -> str:
+        """As `publish`, for a dataclass or Pydantic model, checked against its own annotations
+        (InvalidPayload), or a dict or list. lua/commands/enqueue.lua"""
+        job = untyped_job(
+            payload,
+            typed=True,
+            job_id=job_id,
+            max_attempts=max_attempts,
+            timeout_ms=timeout_ms,
+            backoff_ms=backoff_ms,
+            due_ms=due_ms,
+            gid=gid,
+            group_limit=group_limit,
+            ordering=ordering,
+        )
+        return self.transport.run(
+            publish_untyped(self._settings, queue, job, now_ms=now_ms_override)
+        )
+
+    def publish_raw(self, *, queue: str, payload: bytes, job_id: str | None = None) -> str:
+        """Publishes bytes that are a JSON object or array already, as they are.
+        lua/commands/enqueue.lua"""
+        job = NewJob(job_id or new_job_id(), check_raw(payload))
+        return self.transport.run(publish_untyped(self._settings, queue, job))
+
+    def publish_batch(
+        self, *, queue: str, jobs: Sequence[NewJob], now_ms_override: int = 0
+    ) -> list[Published]:
+        """Publishes jobs in one round trip, in order; one result per job, duplicates among them.
+        Atomic: one bad job and none is published. lua/commands/enqueue.lua"""
+        for job in jobs:
+            check_raw(job.payload)
+        command = enqueue(
+            queue,
+            jobs,
+            now_ms=now_ms_override,
+            max_payload_bytes=self._settings.max_payload_bytes,
+        )
+        return self.transport.run(command)
+
+    def reserve(self, *, queue: str, now_ms_override: int = 0) -> ReserveJob | ReservePaused | None:
+        """Leases the next job; None where there is none. lua/commands/reserve.lua"""
+        return self.transport.run(reserve_one(queue, new_job_id(), now_ms=now_ms_override))
+
+    def heartbeat(
+        self, *, queue: str, job_id: str, lease_token: str, now_ms_override: int = 0
+    ) -> int:
+        """Renews a lease to now + the job's timeout; answers its new end in ms. Raises LeaseLost.
+        lua/commands/heartbeat.lua"""
+        command = settling.heartbeat_one(queue, job_id, lease_token, now_ms=now_ms_override)
+        return self.transport.run(command)
+
+    def ack_success(
+        self, *, queue: str, job_id: str, lease_token: str, now_ms_override: int = 0
+    ) -> None:
+        """Completes a leased job. Raises LeaseLost. lua/commands/settle.lua"""
+        command = settling.ack_success(
+            queue,
+            job_id,
+            lease_token,
+            now_ms=now_ms_override,
+            keep_completed=self._settings.keep_completed,
+        )
+        self.transport.run(command)
+
+    def ack_fail(
+        self,
+        *,
+        queue: str,
+        job_id: str,
+        lease_token: str,
+        error: str | None = None,
+        delay_ms: int | None = None,
+        permanent: bool = False,
+        now_ms_override: int = 0,
+    ) -> tuple[str, int | None]:
+        """Fails the attempt: ('RETRY', due_ms), or ('FAILED', None) when none is left or
+        `permanent`. `delay_ms` None: the job's backoff. Raises LeaseLost. lua/commands/settle.lua
+        """
+        command = settling.ack_fail(
+            queue,
+            job_id,
+            lease_token,
+            error,
+            delay_ms=delay_ms,
+            permanent=permanent,
+            now_ms=now_ms_override,
+        )
+        return self.transport.run(command)
+
+    def promote_delayed(
+        self, *, queue: str, max_promote: int = 1000, now_ms_override: int = 0
+    ) -> int:
+        """Moves due jobs to their lanes; answers how many. lua/commands/promote_delayed.lua"""
+        return self.transport.run(
+            maintain.promote_delayed(queue, max_promote, now_ms=now_ms_override)
+        )
+
+    def reap_expired(self, *, queue: str, max_reap: int = 1000, now_ms_override: int = 0) -> int:
+        """Fails the attempts whose lease has ended; answers how many.
+        lua/commands/reap_expired.lua"""
+        return self.transport.run(maintain.reap_expired(queue, max_reap, now_ms=now_ms_override))
+
+    def pause(self, *, queue: str) -> str:
+        """Stops leasing; running jobs go on. lua/commands/pause.lua"""
+        return self.transport.run(admin.pause(queue))
+
+    def resume(self, *, queue: str) -> int:
+        """Leases again; 1 when the queue was paused, else 0. lua/commands/resume.lua"""
+        return self.transport.run(admin.resume(queue))
+
+    def is_paused(self, *, queue: str) -> bool:
+        """Whether the queue is paused. lua/commands/is_paused.lua"""
+        return self.transport.run(admin.is_paused(queue))
+
+    def retry_failed(self, *, queue: str, job_id: str, now_ms_override: int = 0) -> None:
+        """Gives a failed job all its attempts again. Raises JobNotFound, WrongLane.
+        lua/commands/retry_failed.lua"""
+        self.transport.run(admin.retry_failed(queue, job_id, now_ms=now_ms_override))
+
+    def retry_failed_batch(
+        self, *, queue: str, job_ids: Sequence[str], now_ms_override: int = 0
+    ) -> list[BatchResult]:
+        """At most 100 at once, atomic; (job_id, status, reason) per id.
+        lua/commands/retry_failed.lua"""
+        return self.transport.run(admin.retry_failed_batch(queue, job_ids, now_ms=now_ms_override))
+
+    def remove_job(self, *, queue: str, job_id: str, lane: str) -> None:
+        """Deletes a job from its lane: wait, delayed, failed, completed or gwait; never a running
+        one. Raises JobNotFound, WrongLane. lua/commands/remove_jobs.lua"""
+        self.transport.run(admin.remove_job(queue, job_id, lane))
+
+    def remove_jobs_batch(
+        self, *, queue: str, lane: str, job_ids: Sequence[str]
+    ) -> list[BatchResult]:
+        """At most 100 at once, atomic; (job_id, status, reason) per id.
+        lua/commands/remove_jobs.lua"""
+        return self.transport.run(admin.remove_jobs_batch(queue, lane, job_ids))
+
+    def set_group_limit(self, *, queue: str, gid: str, limit: int) -> None:
+        """Changes how many jobs of a group run at once. Raises StrictGroup.
+        lua/commands/set_group_limit.lua"""
+        self.transport.run(admin.set_group_limit(queue, gid, limit))
+
+    def childs_init(self, *, key: str, expected: int) -> None:
+        """Starts the counter of a set of children, once per key. Raises CounterExists.
+        lua/commands/childs_init.lua"""
+        self.transport.run(children.childs_init(key, expected))
+
+    def child_ack(self, *, key: str, child_id: str) -> int:
+        """A child is done: how many are left; 0 for the one that finishes the set, also when it
+        asks again; -1 where the counter is unknown, -2 where another child finished the set.
+        lua/commands/child_ack.lua"""
+        memory = self._settings.child_memory_ms
+        return self.transport.run(children.child_ack(key, child_id, remember_ms=memory))
+
+    def consume(
+        self,
+        *,
+        queue: str,
+        handler: Callable[[JobCtx], Any],
+        poll_interval_s: float = POLL_INTERVAL_S,
+        heartbeat_interval_s: float | None = None,
+        verbose: bool = False,
+        logger: Callable[[str], None] = print,
+        drain: bool = True,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Runs the handler for one job after another, until SIGTERM or Ctrl-C.
+
+        A handler that returns completes its job; one that raises fails the attempt. The first
+        signal ends the worker: with `drain` after the running job, without it at once (the job is
+        given back); a second one exits the process. Where Python hears no signals (outside the main
+        thread) set `stop`, an event. Redis going away is waited for. Raises AuthenticationFailed,
+        PermissionDenied. lua/commands/reserve.lua
+        """
+        request = StopRequest(drain=drain, event=stop)
+        options = LaneOptions(poll_interval_s=poll_interval_s)
+        if verbose:
+            options = LaneOptions(poll_interval_s=poll_interval_s, say=spoken(logger, queue))
+        route = untyped_route(queue, handler)
+        run_worker(self.transport, self._settings, [route], request, options, heartbeat_interval_s)
+
+    def close(self) -> None:
+        """Closes the connections, unless the redis client was passed in."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def spoken(logger: Callable[[str], None], queue: str) -> Callable[[str], None]:
+    """A teller of events that names the queue."""
+
+    def say(event: str) -> None:
+        logger(f"[{queue}] {event}")
+
+    return say

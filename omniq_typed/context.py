@@ -1,0 +1,401 @@
+"""What a handler gets: its job, and `exec`, the operations it may run on the same server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from omniq_typed.core import admin, children
+from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES
+from omniq_typed.core.command import Command
+from omniq_typed.core.enqueue import publish_one
+from omniq_typed.core.payloads import encode_untyped
+from omniq_typed.messages.codec import encode_unregistered
+from omniq_typed.messages.envelope import Cause, PublishOptions, address_and_job, new_job_id
+from omniq_typed.messages.message import Registry, default_registry
+from omniq_typed.models import NewJob, Ordering, Reserved
+from omniq_typed.transport.aio import AsyncTransport
+from omniq_typed.transport.sync import SyncTransport
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a bus or client decides once for all it does."""
+
+    registry: Registry = default_registry
+    source: str = ""
+    """Who publishes; travels as `msg_source`."""
+    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
+    keep_completed: int = 100
+    """Completed jobs that a queue keeps; publishing is idempotent by id for that long."""
+    child_memory_ms: int = children.DEFAULT_REMEMBER_MS
+    """How long a finished set of children remembers who finished it."""
+
+
+def untyped_job(
+    payload: object,
+    *,
+    typed: bool = False,
+    job_id: str | None = None,
+    max_attempts: int = 3,
+    timeout_ms: int = 30_000,
+    backoff_ms: int = 5_000,
+    due_ms: int = 0,
+    gid: str | None = None,
+    group_limit: int = 0,
+    ordering: Ordering = "relaxed",
+) -> NewJob:
+    """A job from a dict or list, or (`typed`) from any dataclass or Pydantic model."""
+    structured = isinstance(payload, (dict, list)) or not typed
+    return NewJob(
+        job_id=new_job_id() if job_id is None else job_id,
+        payload=encode_untyped(payload) if structured else encode_unregistered(payload),
+        max_attempts=max_attempts,
+        timeout_ms=timeout_ms,
+        backoff_ms=backoff_ms,
+        due_ms=due_ms,
+        gid=gid or "",
+        group_limit=group_limit,
+        ordering=ordering,
+    )
+
+
+def publish_untyped(
+    settings: Settings, queue: str, job: NewJob, *, now_ms: int = 0
+) -> Command[str]:
+    """The command that publishes an untyped job."""
+    return publish_one(queue, job, now_ms=now_ms, max_payload_bytes=settings.max_payload_bytes)
+
+
+def publish_typed(
+    settings: Settings, value: Any, options: PublishOptions, cause: Cause | None = None
+) -> Command[str]:
+    """The command that publishes an instance of a message type."""
+    message_type = settings.registry.of_class(type(value))
+    queue, job = address_and_job(message_type, value, options, settings.source, cause)
+    return publish_one(queue, job, max_payload_bytes=settings.max_payload_bytes)
+
+
+class Lease:
+    """One leased job, as the worker, its heartbeat and its handler see it."""
+
+    def __init__(self, queue: str, job: Reserved) -> None:
+        self.queue = queue
+        self.job = job
+        self.lock_until_ms = job.lock_until_ms
+        self.lost_because = ""
+        self._on_lost: Callable[[], None] | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether another worker may have the job by now."""
+        return self.lost_because != ""
+
+    def on_lost(self, call: Callable[[], None] | None) -> None:
+        """What to call, from the heartbeat's thread, when the lease is lost."""
+        self._on_lost = call
+
+    def mark_lost(self, because: str) -> None:
+        """Tells the handler, once."""
+        if not self.lost:
+            self.lost_because = because
+            if self._on_lost is not None:
+                self._on_lost()
+
+
+class Exec:
+    """Operations of a running handler. What it publishes carries its conversation along."""
+
+    def __init__(self, transport: SyncTransport, settings: Settings, job: Reserved) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._job = job
+
+    def publish(
+        self,
+        *,
+        queue: str,
+        payload: dict[str, Any] | list[Any],
+        job_id: str | None = None,
+        max_attempts: int = 3,
+        timeout_ms: int = 30_000,
+        backoff_ms: int = 5_000,
+        due_ms: int = 0,
+        gid: str | None = None,
+        group_limit: int = 0,
+        ordering: Ordering = "relaxed",
+    ) -> str:
+        """Publishes an untyped job, as `OmniqClient.publish`. lua/commands/enqueue.lua"""
+        job = untyped_job(
+            payload,
+            job_id=job_id,
+            max_attempts=max_attempts,
+            timeout_ms=timeout_ms,
+            backoff_ms=backoff_ms,
+            due_ms=due_ms,
+            gid=gid,
+            group_limit=group_limit,
+            ordering=ordering,
+        )
+        return self._transport.run(publish_untyped(self._settings, queue, job))
+
+    def publish_json(
+        self,
+        message: object,
+        *,
+        queue: str | None = None,
+        job_id: str | None = None,
+        max_attempts: int | None = None,
+        timeout_ms: int | None = None,
+        backoff_ms: int | None = None,
+        due_ms: int = 0,
+        gid: str | None = None,
+        group_limit: int = 0,
+        ordering: Ordering | None = None,
+    ) -> str:
+        """Publishes a typed message, as `Bus.publish_json`. lua/commands/enqueue.lua"""
+        options = PublishOptions(
+            queue,
+            job_id,
+            max_attempts,
+            timeout_ms,
+            backoff_ms,
+            due_ms,
+            gid,
+            group_limit,
+            ordering,
+        )
+        cause = Cause.of(self._job)
+        return self._transport.run(publish_typed(self._settings, message, options, cause))
+
+    def pause(self, *, queue: str) -> str:
+        """Stops leasing jobs of a queue; running ones go on. lua/commands/pause.lua"""
+        return self._transport.run(admin.pause(queue))
+
+    def resume(self, *, queue: str) -> int:
+        """Leases again; 1 when the queue was paused, else 0. lua/commands/resume.lua"""
+        return self._transport.run(admin.resume(queue))
+
+    def is_paused(self, *, queue: str) -> bool:
+        """Whether a queue is paused. lua/commands/is_paused.lua"""
+        return self._transport.run(admin.is_paused(queue))
+
+    def childs_init(self, key: str, expected: int) -> None:
+        """Starts the counter of a set of children. Raises CounterExists.
+        lua/commands/childs_init.lua"""
+        self._transport.run(children.childs_init(key, expected))
+
+    def child_ack(self, key: str, child_id: str | None = None) -> int:
+        """This job, a child of the set, is done: the number still to finish, 0 for the one that
+        finishes it (also when asked again), negative as in `ChildAck`.
+        lua/commands/child_ack.lua"""
+        child = self._job.job_id if child_id is None else child_id
+        memory = self._settings.child_memory_ms
+        return self._transport.run(children.child_ack(key, child, remember_ms=memory))
+
+
+class AsyncExec:
+    """The asyncio twin of `Exec`."""
+
+    def __init__(self, transport: AsyncTransport, settings: Settings, job: Reserved) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._job = job
+
+    async def publish(
+        self,
+        *,
+        queue: str,
+        payload: dict[str, Any] | list[Any],
+        job_id: str | None = None,
+        max_attempts: int = 3,
+        timeout_ms: int = 30_000,
+        backoff_ms: int = 5_000,
+        due_ms: int = 0,
+        gid: str | None = None,
+        group_limit: int = 0,
+        ordering: Ordering = "relaxed",
+    ) -> str:
+        """Publishes an untyped job, as `AsyncOmniqClient.publish`. lua/commands/enqueue.lua"""
+        job = untyped_job(
+            payload,
+            job_id=job_id,
+            max_attempts=max_attempts,
+            timeout_ms=timeout_ms,
+            backoff_ms=backoff_ms,
+            due_ms=due_ms,
+            gid=gid,
+            group_limit=group_limit,
+            ordering=ordering,
+        )
+        return await self._transport.run(publish_untyped(self._settings, queue, job))
+
+    async def publish_json(
+        self,
+        message: object,
+        *,
+        queue: str | None = None,
+        job_id: str | None = None,
+        max_attempts: int | None = None,
+        timeout_ms: int | None = None,
+        backoff_ms: int | None = None,
+        due_ms: int = 0,
+        gid: str | None = None,
+        group_limit: int = 0,
+        ordering: Ordering | None = None,
+    ) -> str:
+        """Publishes a typed message, as `AsyncBus.publish_json`. lua/commands/enqueue.lua"""
+        options = PublishOptions(
+            queue,
+            job_id,
+            max_attempts,
+            timeout_ms,
+            backoff_ms,
+            due_ms,
+            gid,
+            group_limit,
+            ordering,
+        )
+        cause = Cause.of(self._job)
+        return await self._transport.run(publish_typed(self._settings, message, options, cause))
+
+    async def pause(self, *, queue: str) -> str:
+        """Stops leasing jobs of a queue; running ones go on. lua/commands/pause.lua"""
+        return await self._transport.run(admin.pause(queue))
+
+    async def resume(self, *, queue: str) -> int:
+        """Leases again; 1 when the queue was paused, else 0. lua/commands/resume.lua"""
+        return await self._transport.run(admin.resume(queue))
+
+    async def is_paused(self, *, queue: str) -> bool:
+        """Whether a queue is paused. lua/commands/is_paused.lua"""
+        return await self._transport.run(admin.is_paused(queue))
+
+    async def childs_init(self, key: str, expected: int) -> None:
+        """Starts the counter of a set of children. Raises CounterExists.
+        lua/commands/childs_init.lua"""
+        await self._transport.run(children.childs_init(key, expected))
+
+    async def child_ack(self, key: str, child_id: str | None = None) -> int:
+        """This job, a child of the set, is done; the answer as of `Exec.child_ack`.
+        lua/commands/child_ack.lua"""
+        child = self._job.job_id if child_id is None else child_id
+        memory = self._settings.child_memory_ms
+        return await self._transport.run(children.child_ack(key, child, remember_ms=memory))
+
+
+class _JobFacts(Generic[T_co]):
+    """What `Ctx` and `AsyncCtx` share."""
+
+    def __init__(self, lease: Lease, payload: T_co) -> None:
+        self._lease = lease
+        self._payload = payload
+
+    @property
+    def payload(self) -> T_co:
+        """The checked message, or the dict or list of an untyped job."""
+        return self._payload
+
+    @property
+    def payload_raw(self) -> str:
+        """The payload as JSON text."""
+        return self._lease.job.payload.decode("utf-8", "backslashreplace")
+
+    @property
+    def queue(self) -> str:
+        """The queue that the job came from."""
+        return self._lease.queue
+
+    @property
+    def job_id(self) -> str:
+        """The id under which the job was published."""
+        return self._lease.job.job_id
+
+    @property
+    def attempt(self) -> int:
+        """1 on the first delivery."""
+        return self._lease.job.attempt
+
+    @property
+    def max_attempts(self) -> int:
+        """Deliveries after which the job goes to the failed lane."""
+        return self._lease.job.max_attempts
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether a failure now sends the job to the failed lane."""
+        return self.attempt >= self.max_attempts
+
+    @property
+    def lock_until_ms(self) -> int:
+        """End of the lease, ms of the server's clock; heartbeats move it."""
+        return self._lease.lock_until_ms
+
+    @property
+    def lease_token(self) -> str:
+        """Proves the lease."""
+        return self._lease.job.lease_token
+
+    @property
+    def lease_lost(self) -> bool:
+        """True when another worker may have the job: stop; your result will be dropped."""
+        return self._lease.lost
+
+    @property
+    def gid(self) -> str:
+        """The job's group, '' = none."""
+        return self._lease.job.gid
+
+    @property
+    def created_ms(self) -> int:
+        """When the job was published, ms of the server's clock."""
+        return self._lease.job.created_ms
+
+    @property
+    def msg_type(self) -> str:
+        """Name of the message type as published, '' for an untyped job."""
+        return self._lease.job.msg_type
+
+    @property
+    def msg_version(self) -> int:
+        """Version of the message type as published; 1 for an untyped job."""
+        return int(self._lease.job.msg_version or 1)
+
+    @property
+    def correlation_id(self) -> str:
+        """The conversation that the job belongs to; its own id where it started one."""
+        return self._lease.job.msg_correlation_id or self.job_id
+
+    @property
+    def causation_id(self) -> str:
+        """The id of the job out of which this one was published, '' = none."""
+        return self._lease.job.msg_causation_id
+
+
+class Ctx(_JobFacts[T_co]):
+    """A job in the hands of a handler."""
+
+    def __init__(
+        self, lease: Lease, payload: T_co, transport: SyncTransport, settings: Settings
+    ) -> None:
+        super().__init__(lease, payload)
+        self.exec = Exec(transport, settings, lease.job)
+
+
+class AsyncCtx(_JobFacts[T_co]):
+    """A job in the hands of an async handler."""
+
+    def __init__(
+        self, lease: Lease, payload: T_co, transport: AsyncTransport, settings: Settings
+    ) -> None:
+        super().__init__(lease, payload)
+        self.exec = AsyncExec(transport, settings, lease.job)
+
+
+JobCtx: TypeAlias = Ctx[Any]
+"""The ctx of an untyped handler."""
+AsyncJobCtx: TypeAlias = AsyncCtx[Any]

@@ -1,0 +1,62 @@
+"""Checks of arguments that several operations share. Each raises InvalidArgument, naming the
+field, before Redis is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omniq_typed.core.keys import check_job_id
+from omniq_typed.errors import BatchTooLarge, InvalidArgument, PayloadTooLarge, UnstructuredPayload
+
+MAX_IDS_PER_CALL = 100
+MAX_MS = 10**14 - 1
+"""Lua prints numbers with 14 digits; as a time that is the year 5138."""
+MAX_ERROR_BYTES = 4096
+DEFAULT_MAX_PAYLOAD_BYTES = 1024 * 1024
+
+
+def check_int(field: str, value: object, low: int, high: int = MAX_MS) -> int:
+    """An int of low..high. A bool is none."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidArgument(field, f"{value!r} is no int")
+    if not low <= value <= high:
+        raise InvalidArgument(field, f"{value} is out of range; use {low} to {high}")
+    return value
+
+
+def check_token(lease_token: object) -> str:
+    """A lease token as reserve gave it; an empty one is left to the server to refuse."""
+    if not isinstance(lease_token, str):
+        raise InvalidArgument("lease_token", f"{lease_token!r} is no str")
+    return lease_token
+
+
+def check_ids(job_ids: Sequence[str]) -> Sequence[str]:
+    """At most 100 job ids, none of them malformed."""
+    if isinstance(job_ids, (str, bytes)):
+        raise InvalidArgument("job_ids", "is one string; pass a list of ids")
+    if len(job_ids) > MAX_IDS_PER_CALL:
+        raise BatchTooLarge("job_ids", len(job_ids), MAX_IDS_PER_CALL)
+    for job_id in job_ids:
+        check_job_id(job_id)
+    return job_ids
+
+
+def check_payload(payload: bytes, limit: int) -> bytes:
+    """Encoded JSON of at most `limit` bytes that is an object or an array.
+
+    Looks at the first byte only: the caller's encoder, or `publish_raw`, vouches for the rest.
+    """
+    if len(payload) > limit:
+        raise PayloadTooLarge(len(payload), limit)
+    if payload[:1] not in (b"{", b"["):
+        raise UnstructuredPayload(
+            "must be a JSON object or array; wrap single values, e.g. {'value': ...}"
+        )
+    return payload
+
+
+def clip_error(text: str) -> str:
+    """At most 4,096 bytes of UTF-8, whole characters only."""
+    raw = text.encode("utf-8", "backslashreplace")
+    return raw[:MAX_ERROR_BYTES].decode("utf-8", "ignore")

@@ -1,0 +1,29 @@
+"""A broker operation as a value: which script, with which keys and arguments, and how to read
+its reply. A transport needs nothing else to run it, sync or async."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from omniq_typed.core.scripts import Script
+
+R = TypeVar("R")
+
+Arg = bytes | str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[R]):
+    """One script call.
+
+    `repeatable`: running it twice has the effect of running it once, so that a transport may send
+    it again when the connection broke and the reply is unknown.
+    """
+
+    script: Script
+    keys: Sequence[bytes]
+    args: Sequence[Arg]
+    parse: Callable[[Any], R]
+    repeatable: bool

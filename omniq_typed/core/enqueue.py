@@ -1,0 +1,106 @@
+"""Commands that publish. Script: lua/commands/enqueue.lua."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from omniq_typed.core.arguments import (
+    DEFAULT_MAX_PAYLOAD_BYTES,
+    check_int,
+    check_payload,
+)
+from omniq_typed.core.command import Arg, Command
+from omniq_typed.core.keys import check_gid, check_job_id, queue_keys
+from omniq_typed.core.replies import text
+from omniq_typed.core.scripts import script
+from omniq_typed.errors import DuplicateJob, InvalidArgument
+from omniq_typed.models import NewJob, Published
+
+MAX_ATTEMPTS = 10**9
+
+
+def enqueue(
+    queue: str,
+    jobs: Sequence[NewJob],
+    *,
+    now_ms: int = 0,
+    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+) -> Command[list[Published]]:
+    """Publishes jobs in the order given; one result per job.
+
+    Raises InvalidArgument for a job that could never be published; then none of them is.
+    """
+    keys = queue_keys(queue)
+    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), len(jobs)]
+    for job in jobs:
+        args += _record(job, max_payload_bytes)
+    return Command(script("enqueue"), keys, args, _parse, repeatable=True)
+
+
+def publish_one(
+    queue: str,
+    job: NewJob,
+    *,
+    now_ms: int = 0,
+    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+) -> Command[str]:
+    """Publishes one job; answers its id, also where the same job was published before.
+
+    Raises DuplicateJob where the id belongs to a job with other content.
+    """
+    command = enqueue(queue, [job], now_ms=now_ms, max_payload_bytes=max_payload_bytes)
+
+    def parse(reply: Any) -> str:
+        (published,) = _parse(reply)
+        if not published.same_content:
+            raise DuplicateJob(published.job_id, published.state)
+        return published.job_id
+
+    return Command(command.script, command.keys, command.args, parse, repeatable=True)
+
+
+def _record(job: NewJob, max_payload_bytes: int) -> list[Arg]:
+    check_job_id(job.job_id)
+    check_payload(job.payload, max_payload_bytes)
+    _check_group(job)
+    record: list[Arg] = [
+        job.job_id,
+        job.payload,
+        check_int("max_attempts", job.max_attempts, 1, MAX_ATTEMPTS),
+        check_int("timeout_ms", job.timeout_ms, 0),
+        check_int("backoff_ms", job.backoff_ms, 0),
+        check_int("due_ms", job.due_ms, 0),
+        job.gid,
+        check_int("group_limit", job.group_limit, 0, MAX_ATTEMPTS),
+        "strict" if job.ordering == "strict" else "",
+        len(job.side),
+    ]
+    for name, value in job.side.items():
+        record += (name, value)
+    return record
+
+
+def _check_group(job: NewJob) -> None:
+    if job.ordering not in ("relaxed", "strict"):
+        raise InvalidArgument("ordering", f"{job.ordering!r} is none; use 'relaxed' or 'strict'")
+    if job.gid:
+        check_gid(job.gid)
+    elif job.ordering == "strict":
+        raise InvalidArgument("ordering", "'strict' orders the jobs of a group; pass a gid")
+    if job.ordering == "strict" and job.group_limit > 1:
+        raise InvalidArgument(
+            "group_limit", "a strictly ordered group runs one job at a time; leave it out"
+        )
+
+
+def _parse(reply: Any) -> list[Published]:
+    return [
+        Published(
+            job_id=text(entry[0]),
+            state=text(entry[2]),
+            duplicate=entry[1] == b"DUPLICATE",
+            same_content=len(entry) < 4 or entry[3] == b"same",
+        )
+        for entry in reply
+    ]

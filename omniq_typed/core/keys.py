@@ -1,0 +1,106 @@
+"""Every key name, and the rules for the names that go into them. Nowhere else."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from omniq_typed.errors import InvalidArgument
+
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
+_ID = re.compile(r"[^{}\x00-\x1f\x7f]{1,256}\Z")
+_COUNTER_NAME = re.compile(r"[^{}\x00-\x1f\x7f]{1,128}\Z")
+
+# The order is part of the protocol between the commands and lua/lib/queue_keys.lua.
+_FIXED = (
+    "meta",
+    "wait",
+    "delayed",
+    "active",
+    "failed",
+    "completed",
+    "groups:ready",
+    "groups:held",
+    "has_groups",
+    "lane:rr",
+    "paused",
+    "stats",
+    "idx:wait",
+    "idx:active",
+    "idx:delayed",
+    "idx:failed",
+    "idx:completed",
+    "wake",
+)
+
+STATS_SUFFIX = ":stats"
+
+
+def check_queue(queue: object) -> str:
+    """The queue name, or InvalidArgument: 1 to 128 of `A-Z a-z 0-9 . _ -`."""
+    if not isinstance(queue, str) or not _QUEUE_NAME.match(queue):
+        raise InvalidArgument(
+            "queue",
+            f"{queue!r} is no queue name; use 1 to 128 letters, digits, '.', '_' or '-'",
+        )
+    return queue
+
+
+def _check_id(field: str, value: object, pattern: re.Pattern[str], length: int) -> str:
+    if not isinstance(value, str) or not pattern.match(value) or not _is_utf8(value):
+        raise InvalidArgument(
+            field,
+            f"{value!r} cannot be used; use 1 to {length} characters without braces and control"
+            " characters",
+        )
+    return value
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_job_id(job_id: str) -> str:
+    """The job id, or InvalidArgument: 1 to 256 characters, no braces, no control characters."""
+    return _check_id("job_id", job_id, _ID, 256)
+
+
+def check_gid(gid: str) -> str:
+    """The group id, or InvalidArgument: the rule of job ids."""
+    return _check_id("gid", gid, _ID, 256)
+
+
+@lru_cache(maxsize=4096)
+def queue_keys(queue: str) -> tuple[bytes, ...]:
+    """The 18 fixed keys of a queue, in the order of lua/lib/queue_keys.lua."""
+    check_queue(queue)
+    return tuple(f"{{{queue}}}:{name}".encode() for name in _FIXED)
+
+
+def wake_key(queue: str) -> bytes:
+    """The list on which idle workers of the queue block."""
+    return queue_keys(queue)[_FIXED.index("wake")]
+
+
+def counter_keys(key: str) -> tuple[bytes, bytes, bytes]:
+    """The keys of a completion counter: count, done, finished."""
+    _check_id("key", key, _COUNTER_NAME, 128)
+    base = f"{{cc:{key}}}"
+    return (f"{base}:count".encode(), f"{base}:done".encode(), f"{base}:finished".encode())
+
+
+def stats_pattern() -> str:
+    """What SCAN has to match to find every queue: each has a stats hash."""
+    return "{*}" + STATS_SUFFIX
+
+
+def queue_of_stats_key(key: str) -> str | None:
+    """`{orders}:stats` → `orders`; None where the key is another's."""
+    name = key.removesuffix(STATS_SUFFIX)
+    if not (name.startswith("{") and name.endswith("}")) or not _QUEUE_NAME.match(name[1:-1]):
+        return None
+    return name[1:-1]

@@ -1,0 +1,47 @@
+"""Untyped payloads: dicts and lists to compact UTF-8 JSON and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from omniq_typed.errors import InvalidArgument, UndecodableJob, UnstructuredPayload
+
+
+def encode_untyped(payload: object) -> bytes:
+    """Compact JSON of a dict or list. Raises UnstructuredPayload (also a TypeError) for anything
+    else, InvalidArgument for content that JSON cannot hold."""
+    if not isinstance(payload, (dict, list)):
+        raise UnstructuredPayload(
+            f"is a {type(payload).__name__}, not a dict or list; wrap it, e.g."
+            " {'text': ...} or {'value': ...}"
+        )
+    try:
+        return orjson.dumps(payload)
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise InvalidArgument("payload", f"cannot be written as JSON: {error}") from error
+
+
+def check_raw(payload: object) -> bytes:
+    """Bytes that are a JSON object or array already. Raises InvalidArgument."""
+    if not isinstance(payload, bytes):
+        raise UnstructuredPayload(f"is a {type(payload).__name__}, not bytes")
+    try:
+        decoded = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise InvalidArgument("payload", f"is not JSON: {error}") from error
+    if not isinstance(decoded, (dict, list)):
+        raise UnstructuredPayload("must be a JSON object or array; wrap single values")
+    return payload
+
+
+def decode_untyped(payload: bytes) -> Any:
+    """The dict or list of a payload. Raises UndecodableJob."""
+    try:
+        decoded = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise UndecodableJob("invalid_payload", f"the payload is not JSON: {error}") from error
+    if not isinstance(decoded, (dict, list)):
+        raise UndecodableJob("invalid_payload", "the payload is neither an object nor an array")
+    return decoded

@@ -1,0 +1,51 @@
+"""The Lua scripts: reads `lua/`, puts the included functions in front, and names the result by
+its SHA-1, as Redis does."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent.parent
+_INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One flattened script. `text` is what SCRIPT LOAD takes, `sha` what EVALSHA takes."""
+
+    name: str
+    text: str
+    sha: str
+
+
+@cache
+def lua_folder() -> Path:
+    """Where the Lua files lie: inside the installed package, or beside it in a checkout."""
+    for folder in (_PACKAGE / "lua", _PACKAGE.parent / "lua"):
+        if (folder / "commands").is_dir():
+            return folder
+    raise RuntimeError(f"the lua/ folder is missing from this installation ({_PACKAGE})")
+
+
+@cache
+def script_names() -> tuple[str, ...]:
+    """Names of all commands, sorted."""
+    return tuple(sorted(path.stem for path in (lua_folder() / "commands").glob("*.lua")))
+
+
+@cache
+def script(name: str) -> Script:
+    """The script `lua/commands/NAME.lua` with its includes (`-- @include a b c`) in front, each
+    once, in the order given: a function stands behind those that it calls."""
+    source = (lua_folder() / "commands" / f"{name}.lua").read_text(encoding="utf-8")
+    included = [part for line in _INCLUDE.findall(source) for part in line.split()]
+    parts = [
+        (lua_folder() / "lib" / f"{part}.lua").read_text(encoding="utf-8")
+        for part in dict.fromkeys(included)
+    ]
+    text = "".join([*parts, source])
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

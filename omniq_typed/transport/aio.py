@@ -1,0 +1,115 @@
+"""Runs commands over an asyncio redis-py client. The twin of sync.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeVar
+
+import redis.asyncio
+from redis.exceptions import NoScriptError
+
+from omniq_typed.core.command import Command
+from omniq_typed.core.keys import stats_pattern, wake_key
+from omniq_typed.errors import ConnectionLost
+from omniq_typed.transport.address import Address
+from omniq_typed.transport.calls import RAW, REPEATS, call_args, repeat_delay_s, wake_args
+from omniq_typed.transport.clients import (
+    AnyAsyncClient,
+    blocking_twin,
+    open_async_client,
+)
+from omniq_typed.transport.embedded import EmbeddedServer
+from omniq_typed.transport.faults import translated
+from omniq_typed.transport.sync import SyncTransport
+
+R = TypeVar("R")
+
+
+class AsyncTransport:
+    """Connects at the first command. Belongs to the event loop that runs that command."""
+
+    def __init__(
+        self, address: Address | None = None, client: AnyAsyncClient | None = None
+    ) -> None:
+        self.address = address
+        self._client = client
+        self._owned = client is None
+        self._embedded: EmbeddedServer | None = None
+        self._opening = asyncio.Lock()
+
+    async def client(self) -> AnyAsyncClient:
+        """The redis-py client, connected; a cluster's where the server says it is one."""
+        if self._client is None:
+            async with self._opening:
+                if self._client is None:
+                    assert self.address is not None
+                    self._client, self._embedded = await open_async_client(self.address)
+        return self._client
+
+    async def run(self, command: Command[R]) -> R:
+        """Runs one command. Raises what its builder documents, and ServerError."""
+        for attempt in range(REPEATS):
+            try:
+                return command.parse(await self._call(command))
+            except ConnectionLost:
+                if not command.repeatable or attempt == REPEATS - 1:
+                    raise
+                await asyncio.sleep(repeat_delay_s(attempt))
+        raise AssertionError("unreachable")
+
+    async def run_all(self, commands: Sequence[Command[R]]) -> list[R]:
+        """Runs repeatable commands in one round trip (on a cluster, one after the other)."""
+        client = await self.client()
+        if not commands or isinstance(client, redis.asyncio.RedisCluster):
+            return [await self.run(command) for command in commands]
+        with translated():
+            for script in {command.script for command in commands}:
+                await client.script_load(script.text)
+            pipeline = client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*call_args(command), **RAW)
+            replies = await pipeline.execute()
+        return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
+
+    async def wait_for_wake(self, queue: str, timeout_s: float) -> bool:
+        """Waits until a publisher wakes a worker of the queue, at most `timeout_s` (> 0).
+        Returns whether one did."""
+        client = await self.client()
+        with translated():
+            reply = await client.execute_command(*wake_args(wake_key(queue), timeout_s), **RAW)
+        return reply is not None
+
+    async def scan_stats_keys(self) -> AsyncIterator[str]:
+        """The keys of all stats hashes, over every node of a cluster."""
+        client = await self.client()
+        with translated():
+            async for key in client.scan_iter(match=stats_pattern(), count=1000):
+                yield key.decode() if isinstance(key, bytes) else key
+
+    def blocking_twin(self) -> SyncTransport:
+        """A blocking transport to the same server, for the heartbeat thread. The caller closes
+        it."""
+        if self.address is not None:
+            return SyncTransport(self.address)
+        assert self._client is not None
+        return SyncTransport(client=blocking_twin(self._client))
+
+    async def close(self) -> None:
+        """Closes the connections, unless the client was passed in. Can be called again."""
+        client, self._client = self._client, None if self._owned else self._client
+        embedded, self._embedded = self._embedded, None
+        if client is not None and self._owned:
+            await client.aclose()
+        if embedded is not None:
+            embedded.close()
+
+    async def _call(self, command: Command[Any]) -> Any:
+        client = await self.client()
+        with translated():
+            args = call_args(command)
+            try:
+                return await client.execute_command(*args, **RAW)
+            except NoScriptError:
+                await client.script_load(command.script.text)
+                return await client.execute_command(*args, **RAW)

@@ -1,0 +1,31 @@
+"""What both transports share: the words of a script call, and when to send one again."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from redis.client import NEVER_DECODE
+
+from omniq_typed.core.command import Command
+
+# Payloads are bytes to us whatever the client was configured for.
+RAW: dict[str, Any] = {NEVER_DECODE: True}
+REPEATS = 3
+"""How often a repeatable command is sent at most when the connection breaks."""
+
+
+def call_args(command: Command[Any]) -> tuple[Any, ...]:
+    """The command as redis-py takes it."""
+    keys = command.keys
+    return ("EVALSHA", command.script.sha, len(keys), *keys, *command.args)
+
+
+def wake_args(key: bytes, timeout_s: float) -> tuple[Any, ...]:
+    """A blocking wait for a wake token; the server takes the timeout in seconds."""
+    return ("BLPOP", key, f"{timeout_s:.3f}")
+
+
+def repeat_delay_s(attempt: int) -> float:
+    """How long to wait before sending a repeatable command again: 50, 100, 200 ms, jittered."""
+    return 0.05 * float(2**attempt) * (0.5 + random.random() / 2)

@@ -1,0 +1,149 @@
+"""Opens redis-py clients: single server or cluster, as the server itself says."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from omniq_typed.errors import ServerError
+from omniq_typed.transport.address import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Address
+from omniq_typed.transport.embedded import EmbeddedServer, open_embedded
+from omniq_typed.transport.faults import translated
+
+AnyClient: TypeAlias = "redis.Redis | redis.RedisCluster"
+AnyAsyncClient: TypeAlias = "redis.asyncio.Redis | redis.asyncio.RedisCluster"
+
+# redis-py would send any command again after a broken connection. Only we know which ones may be:
+# a reserve sent twice leases jobs that nobody works on.
+_OPTIONS: dict[str, Any] = {
+    "protocol": 2,
+    "socket_connect_timeout": CONNECT_TIMEOUT_S,
+    "socket_timeout": REPLY_TIMEOUT_S,
+    "socket_keepalive": True,
+}
+# Arguments of a pool that both kinds of client understand.
+_SHARED = (
+    "host",
+    "port",
+    "db",
+    "username",
+    "password",
+    "path",
+    "credential_provider",
+    "ssl_keyfile",
+    "ssl_certfile",
+    "ssl_cert_reqs",
+    "ssl_ca_certs",
+    "ssl_ca_path",
+    "ssl_ca_data",
+    "ssl_check_hostname",
+    "ssl_min_version",
+    "ssl_ciphers",
+)
+
+
+def open_client(address: Address) -> tuple[AnyClient, EmbeddedServer | None]:
+    """A connected client, and the embedded server behind it if there is one.
+
+    Raises ServerError: ConnectionLost, AuthenticationFailed, EmbeddedServerError, ...
+    """
+    embedded = _open_embedded(address)
+    try:
+        with translated():
+            client = _single(address, embedded)
+            if not _says_cluster(_hello(client)):
+                return client, embedded
+            client.close()
+            return _cluster(address), embedded
+    except ServerError:
+        if embedded is not None:
+            embedded.close()
+        raise
+
+
+async def open_async_client(address: Address) -> tuple[AnyAsyncClient, EmbeddedServer | None]:
+    """The asyncio twin of `open_client`."""
+    embedded = _open_embedded(address)
+    try:
+        with translated():
+            client = _async_single(address, embedded)
+            if not _says_cluster(await _hello(client)):
+                return client, embedded
+            await client.aclose()
+            return await _async_cluster(address).initialize(), embedded
+    except ServerError:
+        if embedded is not None:
+            embedded.close()
+        raise
+
+
+def blocking_twin(client: AnyAsyncClient) -> AnyClient:
+    """A blocking client with the connection arguments of an asyncio one."""
+    retry = Retry(NoBackoff(), 0)
+    if isinstance(client, redis.asyncio.RedisCluster):
+        node = client.get_nodes()[0]
+        names = ("username", "password")
+        login = {key: given for key in names if (given := client.connection_kwargs.get(key))}
+        return redis.RedisCluster(host=node.host, port=int(node.port), **_OPTIONS, **login)
+    given = client.connection_pool.connection_kwargs
+    options = {key: given[key] for key in _SHARED if given.get(key) is not None}
+    if "path" in options:
+        options["unix_socket_path"] = options.pop("path")
+    tls = issubclass(client.connection_pool.connection_class, redis.asyncio.SSLConnection)
+    return redis.Redis(ssl=tls, retry=retry, **_OPTIONS, **options)
+
+
+def _open_embedded(address: Address) -> EmbeddedServer | None:
+    if not address.embedded:
+        return None
+    return open_embedded(address.data_dir, fsync=address.fsync)
+
+
+def _hello(client: redis.Redis | redis.asyncio.Redis) -> Any:
+    return client.execute_command("HELLO")
+
+
+def _says_cluster(hello: Any) -> bool:
+    """Reads `mode` from the reply of HELLO, which every user may call whatever his ACL."""
+    fields = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=True))
+    return bool(fields.get(b"mode", fields.get("mode")) in (b"cluster", "cluster"))
+
+
+def _single(address: Address, embedded: EmbeddedServer | None) -> redis.Redis:
+    retry = Retry(NoBackoff(), 0)
+    if embedded is not None:
+        return redis.Redis(unix_socket_path=embedded.socket_path, retry=retry, **_OPTIONS)
+    if address.url:
+        return redis.Redis.from_url(address.url, **{"retry": retry, **_OPTIONS})
+    return redis.Redis(retry=retry, **_OPTIONS, **address.options)
+
+
+def _cluster(address: Address) -> redis.RedisCluster:
+    if address.url:
+        return redis.RedisCluster.from_url(address.url, **_OPTIONS)
+    return redis.RedisCluster(**_OPTIONS, **_without_db(address))
+
+
+def _async_single(address: Address, embedded: EmbeddedServer | None) -> redis.asyncio.Redis:
+    retry = AsyncRetry(NoBackoff(), 0)
+    if embedded is not None:
+        return redis.asyncio.Redis(unix_socket_path=embedded.socket_path, retry=retry, **_OPTIONS)
+    if address.url:
+        return redis.asyncio.Redis.from_url(address.url, **{"retry": retry, **_OPTIONS})
+    return redis.asyncio.Redis(retry=retry, **_OPTIONS, **address.options)
+
+
+def _async_cluster(address: Address) -> redis.asyncio.RedisCluster:
+    if address.url:
+        return redis.asyncio.RedisCluster.from_url(address.url, **_OPTIONS)
+    return redis.asyncio.RedisCluster(**_OPTIONS, **_without_db(address))
+
+
+def _without_db(address: Address) -> dict[str, Any]:
+    """A cluster has one database."""
+    return {key: value for key, value in address.options.items() if key != "db"}

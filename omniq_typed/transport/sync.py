@@ -1,0 +1,109 @@
+"""Runs commands over a blocking redis-py client. Thread-safe."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import redis
+from redis.exceptions import NoScriptError
+
+from omniq_typed.core.command import Command
+from omniq_typed.core.keys import stats_pattern, wake_key
+from omniq_typed.errors import ConnectionLost
+from omniq_typed.transport.address import Address
+from omniq_typed.transport.calls import RAW, REPEATS, call_args, repeat_delay_s, wake_args
+from omniq_typed.transport.clients import AnyClient, open_client
+from omniq_typed.transport.embedded import EmbeddedServer
+from omniq_typed.transport.faults import translated
+
+R = TypeVar("R")
+
+
+class SyncTransport:
+    """Connects at the first command, so that building a client never fails on the network."""
+
+    def __init__(self, address: Address | None = None, client: AnyClient | None = None) -> None:
+        self.address = address
+        self._client = client
+        self._owned = client is None
+        self._embedded: EmbeddedServer | None = None
+        self._opening = threading.Lock()
+
+    @property
+    def client(self) -> AnyClient:
+        """The redis-py client, connected; a cluster's where the server says it is one."""
+        if self._client is None:
+            with self._opening:
+                if self._client is None:
+                    assert self.address is not None
+                    self._client, self._embedded = open_client(self.address)
+        return self._client
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the server is a cluster."""
+        return isinstance(self.client, redis.RedisCluster)
+
+    def run(self, command: Command[R]) -> R:
+        """Runs one command. Raises what its builder documents, and ServerError."""
+        for attempt in range(REPEATS):
+            try:
+                return command.parse(self._call(command))
+            except ConnectionLost:
+                if not command.repeatable or attempt == REPEATS - 1:
+                    raise
+                time.sleep(repeat_delay_s(attempt))
+        raise AssertionError("unreachable")
+
+    def run_all(self, commands: Sequence[Command[R]]) -> list[R]:
+        """Runs repeatable commands in one round trip (on a cluster, one after the other)."""
+        if not commands or self.is_cluster:
+            return [self.run(command) for command in commands]
+        with translated():
+            for script in {command.script for command in commands}:
+                self.client.script_load(script.text)
+            pipeline = self.client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*call_args(command), **RAW)
+            replies = pipeline.execute()
+        return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
+
+    def wait_for_wake(self, queue: str, timeout_s: float) -> bool:
+        """Blocks until a publisher wakes a worker of the queue, at most `timeout_s` (> 0).
+        Returns whether one did."""
+        with translated():
+            reply = self._execute(wake_args(wake_key(queue), timeout_s))
+        return reply is not None
+
+    def scan_stats_keys(self) -> Iterator[str]:
+        """The keys of all stats hashes, over every node of a cluster. Looks at the whole keyspace
+        in steps; for administration, not for hot paths."""
+        with translated():
+            for key in self.client.scan_iter(match=stats_pattern(), count=1000):
+                yield key.decode() if isinstance(key, bytes) else key
+
+    def close(self) -> None:
+        """Closes the connections, unless the client was passed in. Can be called again."""
+        with self._opening:
+            client, self._client = self._client, None if self._owned else self._client
+            embedded, self._embedded = self._embedded, None
+        if client is not None and self._owned:
+            client.close()
+        if embedded is not None:
+            embedded.close()
+
+    def _call(self, command: Command[Any]) -> Any:
+        with translated():
+            args = call_args(command)
+            try:
+                return self._execute(args)
+            except NoScriptError:
+                # LOAD, never EVAL: newer servers evict scripts that EVAL brought.
+                self.client.script_load(command.script.text)
+                return self._execute(args)
+
+    def _execute(self, args: tuple[Any, ...]) -> Any:
+        return self.client.execute_command(*args, **RAW)  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""Takes jobs, runs handlers, keeps leases alive, settles."""
