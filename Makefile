@@ -12,7 +12,7 @@ INTEROP_VENV := .venv-interop
 OMNIQ_VERSION := 4.0.0
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
-WITH_OMNIQ = OMNIQ_INTEROP_PYTHON="$(CURDIR)/$(INTEROP_VENV)/bin/python"
+WITH_OMNIQ = OMNIQ_REQUIRE_INTEROP=1 OMNIQ_INTEROP_PYTHON="$(CURDIR)/$(INTEROP_VENV)/bin/python"
 
 CHECK_PYTHON = @"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3" >&2; exit 1; }

@@ -455,6 +455,10 @@ class AsyncOmniqClient:
         queue: str,
         handler: Callable[[AsyncJobCtx], Awaitable[Any]],
         poll_interval_s: float = POLL_INTERVAL_S,
+        promote_interval_s: float = 1.0,
+        promote_batch: int = 1000,
+        reap_interval_s: float = 1.0,
+        reap_batch: int = 1000,
         heartbeat_interval_s: float | None = None,
         verbose: bool = False,
         logger: Callable[[str], None] = print,
@@ -466,8 +470,9 @@ class AsyncOmniqClient:
         A handler that returns completes its job; one that raises fails the attempt. The first
         signal ends the worker: with `drain` after the running job, without it at once (the job is
         given back); a second one exits the process. Where Python hears no signals (outside the main
-        thread) set `stop`, an event. Redis going away is waited for. Raises AuthenticationFailed,
-        PermissionDenied. lua/commands/reserve.lua
+        thread) set `stop`, an event. Redis going away is waited for. `promote_*` and `reap_*` are
+        taken for OmniQ's programs and have no effect: every reserve promotes and reaps. Raises
+        AuthenticationFailed, PermissionDenied. lua/commands/reserve.lua
         """
         request = StopRequest(drain=drain, event=stop)
         options = LaneOptions(poll_interval_s=poll_interval_s)

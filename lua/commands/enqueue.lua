@@ -12,7 +12,10 @@
 -- @include lane_enter delay_job wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, { 'HGET', 'HSET', 'RPUSH', 'LLEN', 'ZADD', 'ZCARD', 'LPUSH', 'SET', 'MGET' })
+local denied = require_commands(q.stats, {
+  'HGET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE',
+  'ZREM', 'ZSCORE',
+})
 if denied then
   return denied
 end
@@ -65,7 +68,7 @@ for i = 1, tonumber(ARGV[2]) do
     for n = 1, #side do
       job[#job + 1] = side[n]
     end
-    state = due > now and 'delayed' or 'wait'
+    state = due > tonumber(now) and 'delayed' or 'wait'
     redis.call('HSET', key, 'state', state, unpack(job))
     if gid ~= '' then
       configure_group(gid, limit, ordering)

@@ -9,8 +9,10 @@
 -- @include group_release_head lane_enter promote_due wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'RPUSH', 'LPUSH', 'LLEN', 'ZADD', 'ZREM',
-  'ZCARD', 'ZRANGE', 'SET', 'GET', 'MGET', 'DEL' })
+local denied = require_commands(q.stats, {
+  'DEL', 'GET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD',
+  'ZRANGE', 'ZRANGEBYSCORE', 'ZREM', 'ZSCORE',
+})
 if denied then
   return denied
 end

@@ -10,8 +10,10 @@
 -- @include wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'LPUSH', 'LLEN', 'ZADD', 'ZREM', 'ZCARD',
-  'ZRANGE', 'SET', 'GET', 'MGET', 'DECR', 'DEL' })
+local denied = require_commands(q.stats, {
+  'DECR', 'DEL', 'GET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'MGET', 'SET', 'ZADD', 'ZCARD',
+  'ZRANGE', 'ZRANGEBYSCORE', 'ZREM', 'ZSCORE',
+})
 if denied then
   return denied
 end

@@ -8,14 +8,16 @@
 -- STATE: wait|delayed|failed|completed -> (none)
 -- INVARIANT: only the lane that the state names is searched; an active job is never touched
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
--- @include group_release_head wake_workers stats_refresh
+-- @include list_remove group_release_head wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
 if #ARGV > 102 then
   return { 'ERR', 'BATCH_TOO_LARGE' }
 end
-local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'LPUSH', 'LLEN', 'LREM', 'ZADD', 'ZREM', 'ZCARD',
-  'GET', 'MGET', 'DEL' })
+local denied = require_commands(q.stats, {
+  'DEL', 'GET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LREM', 'MGET', 'ZADD', 'ZCARD', 'ZRANGE',
+  'ZRANK', 'ZREM', 'ZSCORE',
+})
 if denied then
   return denied
 end
@@ -31,11 +33,13 @@ local function take_out(id, gid)
     redis.call('ZREM', q.idx_wait, id)
     return redis.call('LREM', group_key(q, gid, 'wait'), 1, id)
   elseif lane == 'wait' then
+    local gone = list_remove(q.wait, q.idx_wait, id, false)
     redis.call('ZREM', q.idx_wait, id)
-    return redis.call('LREM', q.wait, 1, id)
+    return gone
   elseif lane == 'failed' then
+    local gone = list_remove(q.failed, q.idx_failed, id, true)
     redis.call('ZREM', q.idx_failed, id)
-    return redis.call('LREM', q.failed, 1, id)
+    return gone
   end
   redis.call('ZREM', q.idx_completed, id)
   return redis.call('LREM', q.completed, 1, id)

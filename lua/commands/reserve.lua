@@ -15,8 +15,11 @@
 -- @include next_due_ms wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, { 'LPOP', 'HGET', 'HMGET', 'HSET', 'RPUSH', 'LPUSH', 'LLEN',
-  'ZADD', 'ZREM', 'ZCARD', 'ZRANGE', 'SET', 'GET', 'MGET', 'INCR', 'DECR', 'DEL', 'LRANGE', 'LTRIM' })
+local denied = require_commands(q.stats, {
+  'DECR', 'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'INCR', 'LLEN', 'LPOP', 'LPUSH',
+  'LRANGE', 'LTRIM', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREM',
+  'ZSCORE',
+})
 if denied then
   return denied
 end
@@ -35,10 +38,13 @@ local paused = redis.call('EXISTS', q.paused) == 1
 local jobs = {}
 if not paused and limit > 0 then
   jobs = reserve_jobs(q, limit, ARGV[3], now)
-  if #jobs < limit and redis.call('LLEN', q.wait) == 0 then
+  if redis.call('LLEN', q.wait) + redis.call('ZCARD', q.groups_ready) == 0 then
     -- Nothing is left to take: tokens still lying there would wake workers for nothing.
     redis.call('DEL', q.wake)
     available = 0
+  elseif redis.call('EXISTS', q.wake) == 0 then
+    -- The token that woke this worker may have been the last one: pass it on for what is left.
+    available = math.max(available, #jobs + 1)
   end
 end
 if not paused then
@@ -55,4 +61,4 @@ end
 if #jobs > 0 and ended > 0 then
   redis.call('HSET', q.stats, 'last_finish_ms', now)
 end
-return { paused and 'PAUSED' or 'OK', now, next_due_ms(q), promoted, reaped, settled, jobs }
+return { paused and 'PAUSED' or 'OK', tonumber(now), next_due_ms(q), promoted, reaped, settled, jobs }

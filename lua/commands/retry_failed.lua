@@ -7,14 +7,16 @@
 -- STATE: failed -> wait
 -- INVARIANT: only the failed lane is searched; group rules are kept
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
--- @include lane_enter wake_workers stats_refresh
+-- @include list_remove lane_enter wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
 if #ARGV > 101 then
   return { 'ERR', 'BATCH_TOO_LARGE' }
 end
-local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'RPUSH', 'LPUSH', 'LLEN', 'LREM', 'ZADD', 'ZREM',
-  'ZCARD', 'SET', 'MGET' })
+local denied = require_commands(q.stats, {
+  'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LREM', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE',
+  'ZRANK', 'ZREM', 'ZSCORE',
+})
 if denied then
   return denied
 end
@@ -28,7 +30,7 @@ for i = 2, #ARGV do
   elseif v[1] ~= 'failed' then
     results[#results + 1] = { id, 'ERR', 'NOT_FAILED' }
   else
-    redis.call('LREM', q.failed, 1, id)
+    list_remove(q.failed, q.idx_failed, id, true)
     redis.call('ZREM', q.idx_failed, id)
     redis.call('HSET', job_key(q, id), 'state', 'wait', 'attempt', '0', 'failed_ms', '', 'due_ms', '',
       'queued_ms', now, 'updated_ms', now)

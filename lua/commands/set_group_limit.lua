@@ -9,7 +9,9 @@
 -- @include stats_refresh
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, { 'HSET', 'LPUSH', 'LLEN', 'ZADD', 'ZREM', 'ZCARD', 'SET', 'MGET' })
+local denied = require_commands(q.stats, {
+  'HSET', 'LLEN', 'LPUSH', 'MGET', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZREM', 'ZSCORE',
+})
 if denied then
   return denied
 end

@@ -12,8 +12,10 @@
 -- @include fail_job give_back active_job settle_batch trim_completed wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, { 'HGET', 'HMGET', 'HSET', 'RPUSH', 'LPUSH', 'LLEN', 'ZADD',
-  'ZREM', 'ZCARD', 'ZRANGE', 'SET', 'GET', 'MGET', 'DECR', 'DEL', 'LRANGE', 'LTRIM' })
+local denied = require_commands(q.stats, {
+  'DECR', 'DEL', 'GET', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LRANGE', 'LTRIM', 'MGET',
+  'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZREM', 'ZSCORE',
+})
 if denied then
   return denied
 end

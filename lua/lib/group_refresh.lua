@@ -11,7 +11,7 @@ local function group_refresh(q, gid, now)
   if redis.call('ZSCORE', q.groups_ready, gid) then
     return 0
   end
-  local score = now
+  local score = tonumber(now)
   local last = redis.call('ZRANGE', q.groups_ready, -1, -1, 'WITHSCORES')
   if last[2] and tonumber(last[2]) >= score then
     score = tonumber(last[2]) + 0.001

@@ -4,5 +4,5 @@ local function lease_end(now, timeout_ms)
   if timeout_ms <= 0 then
     timeout_ms = 60000
   end
-  return now + timeout_ms
+  return string.format('%d', now + timeout_ms)
 end

@@ -12,10 +12,8 @@ local function lease_job(q, id, token, now)
   redis.call('ZADD', q.active, until_ms, id)
   redis.call('ZADD', q.idx_active, now, id)
   redis.call('HSET', key, 'state', 'active', 'attempt', attempt, 'lock_until_ms', until_ms,
-    'lease_token', token, 'last_started_ms', now, 'updated_ms', now)
-  if not v[8] or v[8] == '' then
-    redis.call('HSET', key, 'first_started_ms', now)
-  end
+    'lease_token', token, 'last_started_ms', now, 'updated_ms', now,
+    'first_started_ms', (v[8] and v[8] ~= '') and v[8] or now)
   return { id, v[1] or '', tostring(until_ms), tostring(attempt), v[3] or '1', v[4] or '', token,
     v[5] or '', v[6] or '', v[7] or '', v[9] or '', v[10] or '', v[11] or '', v[12] or '',
     v[13] or '', v[14] or '', v[15] or '', v[16] or '' }

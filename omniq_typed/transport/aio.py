@@ -64,12 +64,13 @@ class AsyncTransport:
         if not commands or isinstance(client, redis.asyncio.RedisCluster):
             return [await self.run(command) for command in commands]
         with translated():
-            for script in {command.script for command in commands}:
-                await client.script_load(script.text)
+            scripts = {command.script for command in commands}
             pipeline = client.pipeline(transaction=False)
+            for script in scripts:
+                pipeline.execute_command("SCRIPT LOAD", script.text)
             for command in commands:
                 pipeline.execute_command(*call_args(command), **RAW)
-            replies = await pipeline.execute()
+            replies = (await pipeline.execute())[len(scripts) :]
         return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
 
     async def wait_for_wake(self, queue: str, timeout_s: float) -> bool:
@@ -93,7 +94,7 @@ class AsyncTransport:
         if self.address is not None:
             return SyncTransport(self.address)
         assert self._client is not None
-        return SyncTransport(client=blocking_twin(self._client))
+        return SyncTransport(client=blocking_twin(self._client), owns_client=True)
 
     async def close(self) -> None:
         """Closes the connections, unless the client was passed in. Can be called again."""

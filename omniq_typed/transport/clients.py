@@ -25,6 +25,9 @@ _OPTIONS: dict[str, Any] = {
     "socket_connect_timeout": CONNECT_TIMEOUT_S,
     "socket_timeout": REPLY_TIMEOUT_S,
     "socket_keepalive": True,
+    # One connection per thread or task at most; redis-py's own bound of 100 would look like a
+    # server that is away.
+    "max_connections": 2**31,
 }
 # Arguments of a pool that both kinds of client understand.
 _SHARED = (
@@ -115,33 +118,35 @@ def _says_cluster(hello: Any) -> bool:
 
 
 def _single(address: Address, embedded: EmbeddedServer | None) -> redis.Redis:
-    retry = Retry(NoBackoff(), 0)
+    options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), **_OPTIONS}
     if embedded is not None:
-        return redis.Redis(unix_socket_path=embedded.socket_path, retry=retry, **_OPTIONS)
+        return redis.Redis(unix_socket_path=embedded.socket_path, **options)
     if address.url:
-        return redis.Redis.from_url(address.url, **{"retry": retry, **_OPTIONS})
-    return redis.Redis(retry=retry, **_OPTIONS, **address.options)
+        return redis.Redis.from_url(address.url, **options)
+    return redis.Redis(**options, **address.options)
 
 
 def _cluster(address: Address) -> redis.RedisCluster:
+    options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), **_OPTIONS}
     if address.url:
-        return redis.RedisCluster.from_url(address.url, **_OPTIONS)
-    return redis.RedisCluster(**_OPTIONS, **_without_db(address))
+        return redis.RedisCluster.from_url(address.url, **options)
+    return redis.RedisCluster(**options, **_without_db(address))
 
 
 def _async_single(address: Address, embedded: EmbeddedServer | None) -> redis.asyncio.Redis:
-    retry = AsyncRetry(NoBackoff(), 0)
+    options: dict[str, Any] = {"retry": AsyncRetry(NoBackoff(), 0), **_OPTIONS}
     if embedded is not None:
-        return redis.asyncio.Redis(unix_socket_path=embedded.socket_path, retry=retry, **_OPTIONS)
+        return redis.asyncio.Redis(unix_socket_path=embedded.socket_path, **options)
     if address.url:
-        return redis.asyncio.Redis.from_url(address.url, **{"retry": retry, **_OPTIONS})
-    return redis.asyncio.Redis(retry=retry, **_OPTIONS, **address.options)
+        return redis.asyncio.Redis.from_url(address.url, **options)
+    return redis.asyncio.Redis(**options, **address.options)
 
 
 def _async_cluster(address: Address) -> redis.asyncio.RedisCluster:
+    options: dict[str, Any] = {"retry": AsyncRetry(NoBackoff(), 0), **_OPTIONS}
     if address.url:
-        return redis.asyncio.RedisCluster.from_url(address.url, **_OPTIONS)
-    return redis.asyncio.RedisCluster(**_OPTIONS, **_without_db(address))
+        return redis.asyncio.RedisCluster.from_url(address.url, **options)
+    return redis.asyncio.RedisCluster(**options, **_without_db(address))
 
 
 def _without_db(address: Address) -> dict[str, Any]:

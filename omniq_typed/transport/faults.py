@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import redis.exceptions as rx
@@ -29,6 +29,8 @@ _BY_CODE: dict[str, tuple[type[ServerError], str]] = {
     "READONLY": (ReadOnlyServer, "this server takes no writes; connect to the primary"),
     "OOM": (ServerOutOfMemory, "the server is at its memory limit"),
     "CLUSTERDOWN": (ClusterUnavailable, "the cluster cannot serve this queue at the moment"),
+    "TRYAGAIN": (ClusterUnavailable, "the cluster is moving this queue to another node"),
+    "NOREPLICAS": (ReadOnlyServer, "the server has too few replicas and takes no writes"),
     "MASTERDOWN": (ConnectionLost, "the primary of this server is down"),
     "BUSY": (ConnectionLost, "the server is busy with another script"),
     "MISCONF": (ReadOnlyServer, "the server cannot write to its disk and takes no writes"),
@@ -69,7 +71,7 @@ def translate(error: BaseException) -> BaseException:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None]:
     """Raises our exception in place of redis-py's, with the original as its cause."""
     try:
         yield

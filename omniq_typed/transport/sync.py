@@ -25,10 +25,17 @@ R = TypeVar("R")
 class SyncTransport:
     """Connects at the first command, so that building a client never fails on the network."""
 
-    def __init__(self, address: Address | None = None, client: AnyClient | None = None) -> None:
+    def __init__(
+        self,
+        address: Address | None = None,
+        client: AnyClient | None = None,
+        *,
+        owns_client: bool = False,
+    ) -> None:
+        """A client that was passed in stays open at `close`, unless `owns_client`."""
         self.address = address
         self._client = client
-        self._owned = client is None
+        self._owned = client is None or owns_client
         self._embedded: EmbeddedServer | None = None
         self._opening = threading.Lock()
 
@@ -63,12 +70,13 @@ class SyncTransport:
         if not commands or self.is_cluster:
             return [self.run(command) for command in commands]
         with translated():
-            for script in {command.script for command in commands}:
-                self.client.script_load(script.text)
+            scripts = {command.script for command in commands}
             pipeline = self.client.pipeline(transaction=False)
+            for script in scripts:
+                pipeline.execute_command("SCRIPT LOAD", script.text)
             for command in commands:
                 pipeline.execute_command(*call_args(command), **RAW)
-            replies = pipeline.execute()
+            replies = pipeline.execute()[len(scripts) :]
         return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
 
     def wait_for_wake(self, queue: str, timeout_s: float) -> bool:
@@ -84,6 +92,15 @@ class SyncTransport:
         with translated():
             for key in self.client.scan_iter(match=stats_pattern(), count=1000):
                 yield key.decode() if isinstance(key, bytes) else key
+
+    def drop_idle_connections(self) -> None:
+        """After a call was cut off between command and reply: the reply may still be to come, and
+        the next call on that connection would take it for its own."""
+        client = self._client
+        if isinstance(client, redis.RedisCluster):
+            client.disconnect_connection_pools()  # type: ignore[no-untyped-call]
+        elif client is not None:
+            client.connection_pool.disconnect(inuse_connections=False)
 
     def close(self) -> None:
         """Closes the connections, unless the client was passed in. Can be called again."""

@@ -6,26 +6,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import signal
-import threading
 import time
 import uuid
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 
 from omniq_typed.context import AsyncCtx, Lease, Settings
 from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE, reserve
-from omniq_typed.core.retry import failed, given_back, succeeded, undecodable
-from omniq_typed.core.waiting import idle_wait_s, reconnect_wait_s
+from omniq_typed.core.retry import given_back, succeeded, undecodable
+from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ServerError, UndecodableJob
 from omniq_typed.models import Reservation, Settlement
 from omniq_typed.transport.aio import AsyncTransport
+from omniq_typed.worker.ending import failure, open_job, release_last, tell, warn_dropped
 from omniq_typed.worker.heartbeat import Heartbeat
-from omniq_typed.worker.lane import FATAL, GIVE_UP_AFTER_STOP_S, LaneOptions, release_last
+from omniq_typed.worker.lane import (
+    FATAL,
+    GIVE_UP_AFTER_STOP_S,
+    LISTEN_STEP_S,
+    LaneOptions,
+    idle_s,
+)
 from omniq_typed.worker.routing import Route
-from omniq_typed.worker.stopping import StopRequest
+from omniq_typed.worker.stopping import NOTICE_S, StopRequest
 
 log = logging.getLogger("omniq_typed.worker")
+
+CANCEL_PATIENCE_S = 1.0
+"""How long a cancelled handler may take to end before its job is given back under its feet."""
+LEAVE_WITHIN_S = 5.0
+"""How long a cancelled worker may take to give its jobs back."""
 
 
 async def run_async_worker(
@@ -37,51 +46,51 @@ async def run_async_worker(
     heartbeat_interval_s: float | None = None,
 ) -> None:
     """Works on all routes until the stop is requested. Raises AuthenticationFailed,
-    PermissionDenied."""
-    await transport.client()
+    PermissionDenied. Cancelled from outside, it cancels its handlers, gives their jobs back and
+    lets the cancellation pass."""
     beating = transport.blocking_twin()
     heartbeat = Heartbeat(beating, heartbeat_interval_s)
+    loops = [QueueLoop(transport, settings, route, heartbeat, stop, options) for route in routes]
     heartbeat.start()
-    stopped = asyncio.Event()
-    loops = [QueueLoop(transport, settings, r, heartbeat, stop, stopped, options) for r in routes]
     try:
-        with _signals(stop, stopped):
-            async with asyncio.TaskGroup() as group:
-                for loop in loops:
-                    group.create_task(loop.run())
-    except* ServerError as errors:
-        raise errors.exceptions[0] from None
+        with stop.signals():
+            await _run_loops(loops, stop)
     finally:
-        await asyncio.to_thread(heartbeat.stop)
-        beating.close()
+        try:
+            await asyncio.to_thread(heartbeat.stop)
+        finally:
+            beating.close()
 
 
-@contextmanager
-def _signals(stop: StopRequest, stopped: asyncio.Event) -> Generator[None]:
-    """Hears signals, and StopRequest.request() from any thread, as an asyncio event."""
-    loop = asyncio.get_running_loop()
-
-    def on_signal(signum: int) -> None:
-        stop.announce(signum)
-        stopped.set()
-
-    def hear_request() -> None:
-        stop.event.wait()
-        with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-            loop.call_soon_threadsafe(stopped.set)
-
-    threading.Thread(target=hear_request, name="omniq-stop", daemon=True).start()
-    heard = []
-    if threading.current_thread() is threading.main_thread():
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(each, on_signal, each)
-            heard.append(each)
+async def _run_loops(loops: list[QueueLoop], stop: StopRequest) -> None:
+    tasks = [asyncio.create_task(loop.run()) for loop in loops]
+    watch = asyncio.create_task(_tell_stop(loops, stop))
     try:
-        yield
-    finally:
-        for each in heard:
-            loop.remove_signal_handler(each)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        stop.request()  # one queue failed: the others end as agreed
+        await asyncio.wait(tasks)
+    except asyncio.CancelledError:
+        stop.drain = False
         stop.request()
+        for loop in loops:
+            loop.look()
+        await asyncio.wait(tasks, timeout=LEAVE_WITHIN_S)
+        raise
+    finally:
+        for task in (*tasks, watch):
+            task.cancel()
+        ends = await asyncio.gather(*tasks, watch, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
+
+
+async def _tell_stop(loops: list[QueueLoop], stop: StopRequest) -> None:
+    """Looks rather than listens: neither a signal handler nor the user's event can call us."""
+    while not stop.requested:  # noqa: ASYNC110
+        await asyncio.sleep(NOTICE_S)
+    for loop in loops:
+        loop.look()
 
 
 class QueueLoop:
@@ -94,7 +103,6 @@ class QueueLoop:
         route: Route,
         heartbeat: Heartbeat,
         stop: StopRequest,
-        stopped: asyncio.Event,
         options: LaneOptions,
     ) -> None:
         self._transport = transport
@@ -102,22 +110,26 @@ class QueueLoop:
         self._route = route
         self._heartbeat = heartbeat
         self._stop = stop
-        self._stopped = stopped
         self._options = options
-        self._running: dict[Lease, asyncio.Task[None]] = {}
+        self._running: dict[Lease, asyncio.Task[Settlement]] = {}
         self._unsettled: list[tuple[Lease, Settlement]] = []
-        self._finished = asyncio.Event()
-        self._waking: asyncio.Task[bool] | None = None
+        self._interrupted = False
+        self._changed = asyncio.Event()
+        self._listening: asyncio.Task[bool] | None = None
+
+    def look(self) -> None:
+        """There is something to look at: a job ended, or the worker is to stop."""
+        self._changed.set()
 
     async def run(self) -> None:
         """Works until the stop is requested and the last result is delivered."""
         try:
             while True:
-                stopping = self._stopped.is_set()
+                stopping = self._stop.requested
                 if stopping and not self._stop.drain:
-                    self._interrupt()
+                    await self._interrupt()
                 room = 0 if stopping else self._free_lanes()
-                self._finished.clear()
+                self._changed.clear()
                 reservation = None
                 if room or self._unsettled:
                     reservation = await self._settle_and_reserve(room)
@@ -127,70 +139,76 @@ class QueueLoop:
                 for job in jobs:
                     self._start(Lease(self._route.queue, job))
                 if len(jobs) < room or room == 0:
-                    await self._wait(reservation, idle=room > 0)
+                    await self._wait(reservation if room else None)
         finally:
             for task in self._running.values():
                 task.cancel()
-            if self._waking is not None:
-                self._waking.cancel()
-                await asyncio.gather(self._waking, return_exceptions=True)
+            await self._end_listening()
 
     def _free_lanes(self) -> int:
         return min(self._route.concurrency - len(self._running), MAX_JOBS_PER_RESERVE)
 
     def _start(self, lease: Lease) -> None:
         loop = asyncio.get_running_loop()
-        self._heartbeat.watch(lease)
         task = loop.create_task(self._work(lease), name=f"omniq-job-{lease.job.job_id}")
         self._running[lease] = task
+        # Not the coroutine's own `finally`: a task cancelled before its first step has none.
+        task.add_done_callback(lambda done: self._finish(lease, done))
 
         def cancel_from_heartbeat() -> None:
             loop.call_soon_threadsafe(task.cancel)
 
         lease.on_lost(cancel_from_heartbeat)
+        self._heartbeat.watch(lease)
 
-    async def _work(self, lease: Lease) -> None:
-        """One job; leaves its settlement. Raises nothing but the loop's own cancellation."""
-        settlement = given_back(lease.job)
-        try:
-            settlement = await self._handle(lease)
-        finally:
-            self._running.pop(lease, None)
-            self._unsettled.append((lease, settlement))
-            self._finished.set()
+    def _finish(self, lease: Lease, task: asyncio.Task[Settlement]) -> None:
+        if self._running.pop(lease, None) is None:
+            return  # given back under its feet
+        settlement = given_back(lease.job) if task.cancelled() else task.result()
+        self._unsettled.append((lease, settlement))
+        self.look()
 
-    async def _handle(self, lease: Lease) -> Settlement:
+    async def _work(self, lease: Lease) -> Settlement:
+        """One job from decoding to its settlement. Raises nothing."""
         job = lease.job
+        if self._stop.requested:
+            return given_back(job)
         try:
-            consumer = self._route.find(job)
-            payload = consumer.decode(job.payload)
+            consumer, payload = open_job(self._route, job)
         except UndecodableJob as error:
-            log.error("job %s in queue %s is undecodable: %s", job.job_id, lease.queue, error)
             return undecodable(job, error)
-        except Exception as error:
-            log.exception("job %s in queue %s could not be decoded", job.job_id, lease.queue)
-            return undecodable(job, UndecodableJob("invalid_payload", repr(error)))
         ctx = AsyncCtx(lease, payload, self._transport, self._settings)
-        self._options.say(f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
+        self._say(f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
         started = time.monotonic()
         try:
             await consumer.handler(ctx)
-        except asyncio.CancelledError as error:
-            if lease.lost or self._stopped.is_set():
+        except BaseException as error:  # SystemExit too: it must not end the worker
+            # A handler may also cancel itself: its fault, not the worker's end.
+            cancelled = isinstance(error, asyncio.CancelledError)
+            if cancelled and (lease.lost or self._interrupted):
                 log.warning("job %s in queue %s interrupted", job.job_id, lease.queue)
                 return given_back(job)
-            # The handler cancelled itself: its fault, not the worker's end.
-            return failed(job, error, consumer.retry, random.random())
-        except BaseException as error:  # SystemExit too: it must not end the worker
-            log.exception("job %s in queue %s failed", job.job_id, lease.queue)
-            self._options.say(f"failed {job.job_id}: {type(error).__name__}: {error}")
-            return failed(job, error, consumer.retry, random.random())
-        self._options.say(f"done {job.job_id} in {time.monotonic() - started:.3f} s")
+            settlement = failure(consumer, lease, error)
+            self._say(f"failed {job.job_id}: {settlement.message}")
+            return settlement
+        self._say(f"done {job.job_id} in {time.monotonic() - started:.3f} s")
         return succeeded(job)
 
-    def _interrupt(self) -> None:
+    def _say(self, event: str) -> None:
+        tell(self._options.say, event)
+
+    async def _interrupt(self) -> None:
+        """Cancels the handlers. One that does not end is left alone, its job given back."""
+        if not self._running:
+            return
+        self._interrupted = True
         for task in self._running.values():
             task.cancel()
+        await asyncio.wait(self._running.values(), timeout=CANCEL_PATIENCE_S)
+        for lease in self._running:
+            log.warning("job %s in queue %s ignores its end", lease.job.job_id, lease.queue)
+            self._unsettled.append((lease, given_back(lease.job)))
+        self._running.clear()
 
     async def _settle_and_reserve(self, wanted: int) -> Reservation | None:
         """One round trip; waits for the server to come back. None: nothing left to deliver, or the
@@ -215,7 +233,7 @@ class QueueLoop:
                 raise
             except ServerError as error:
                 failures += 1
-                if self._stopped.is_set():
+                if self._stop.requested:
                     wanted = 0
                     give_up_at = give_up_at or time.monotonic() + GIVE_UP_AFTER_STOP_S
                     if time.monotonic() > give_up_at:
@@ -232,21 +250,16 @@ class QueueLoop:
             return reservation
 
     async def _pause(self, seconds: float) -> None:
-        if self._stopped.is_set():
-            await asyncio.sleep(min(seconds, 0.2))
-            return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopped.wait(), seconds)
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, NOTICE_S))
+            if self._stop.requested:
+                return
 
     def _drop_lost(self) -> None:
         for lease, _ in self._unsettled:
             if lease.lost:
-                log.warning(
-                    "result of job %s in queue %s dropped: lease lost (%s)",
-                    lease.job.job_id,
-                    lease.queue,
-                    lease.lost_because,
-                )
+                warn_dropped(lease)
         self._unsettled = [each for each in self._unsettled if not each[0].lost]
 
     def _note_settled(
@@ -265,49 +278,47 @@ class QueueLoop:
                     settled.detail,
                 )
 
-    async def _wait(self, reservation: Reservation | None, *, idle: bool) -> None:
-        """Until a job finishes, the stop is requested, or, where there is room, a publisher wakes
-        a worker, something falls due or the poll interval is over."""
-        poll = self._options.poll_interval_s
-        seconds: float | None = None
-        events = [
-            asyncio.ensure_future(self._finished.wait()),
-            asyncio.ensure_future(self._wait_for_stop()),
-        ]
-        waiting: set[asyncio.Future[bool]] = set(events)
-        if idle and reservation is not None:
-            seconds = poll
-            if not reservation.paused:
-                seconds = idle_wait_s(reservation.now_ms, reservation.next_due_ms, poll)
-            waiting.add(self._wake_task(poll))
+    async def _wait(self, reservation: Reservation | None) -> None:
+        """Until a job ends, the worker is to stop, or, where there was room (`reservation`), a
+        publisher wakes a worker, something falls due or the poll interval is over."""
+        changed = asyncio.ensure_future(self._changed.wait())
         try:
-            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if reservation is None:
+                await changed
+                return
+            ends_at = time.monotonic() + idle_s(reservation, self._options.poll_interval_s)
+            while not changed.done() and (left := ends_at - time.monotonic()) > 0:
+                waiting = {changed, self._listen()}
+                await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if await self._heard():
+                    return
         finally:
-            for event in events:
-                event.cancel()
-        self._forget_wake_task()
+            changed.cancel()
 
-    async def _wait_for_stop(self) -> bool:
-        """Where the stop is known already, only a finished job matters."""
-        if self._stopped.is_set():
-            await asyncio.get_running_loop().create_future()
-        return await self._stopped.wait()
+    def _listen(self) -> asyncio.Task[bool]:
+        """One blocking call, which goes on where `_wait` ends before it: cancelling it would cost
+        its connection. Short, lest it take a token when there is no room any more."""
+        if self._listening is None:
+            call = self._transport.wait_for_wake(self._route.queue, LISTEN_STEP_S)
+            self._listening = asyncio.create_task(call)
+        return self._listening
 
-    def _wake_task(self, poll: float) -> asyncio.Task[bool]:
-        """The blocking wait goes on across rounds: cancelling it would cost its connection."""
-        if self._waking is None:
-            self._waking = asyncio.create_task(
-                self._transport.wait_for_wake(self._route.queue, poll)
-            )
-        return self._waking
-
-    def _forget_wake_task(self) -> None:
-        if self._waking is None or not self._waking.done():
-            return
-        error = self._waking.exception()
-        self._waking = None
-        if isinstance(error, ServerError) and not isinstance(error, FATAL):
-            # The next reserve meets the same trouble and knows how to wait.
+    async def _heard(self) -> bool:
+        """Whether a call for a wake token is over, and with a token or a fault."""
+        if self._listening is None or not self._listening.done():
+            return False
+        call, self._listening = self._listening, None
+        try:
+            return call.result()
+        except FATAL:
+            raise
+        except ServerError as error:
+            # If it is the server, the next reserve meets the same trouble and knows how to wait.
             log.info("queue %s: %s", self._route.queue, error)
-        elif error is not None:
-            raise error
+            await self._pause(reconnect_wait_s(1, random.random()))
+            return True
+
+    async def _end_listening(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)

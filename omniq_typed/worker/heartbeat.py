@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omniq_typed.context import Lease
 from omniq_typed.core.lease import after_failed_beat_s, beat_interval_s, lease_s
@@ -89,8 +89,11 @@ class Heartbeat:
         for queue, watched in by_queue.items():
             sent_at = time.monotonic()
             leases = [(each.lease.job.job_id, each.lease.job.lease_token) for each in watched]
+            # One try only: on a server that hangs, each more would hide for its whole timeout that
+            # leases have ended. `_postpone` tries again.
+            command = replace(heartbeat(queue, leases), repeatable=False)
             try:
-                results = self._transport.run(heartbeat(queue, leases))
+                results = self._transport.run(command)
             except ServerError as error:
                 self._postpone(watched, error)
             except Exception:
@@ -127,4 +130,7 @@ class Heartbeat:
         log.warning(
             "lease of job %s in queue %s lost: %s", job.job_id, watched.lease.queue, because
         )
-        watched.lease.mark_lost(because)
+        try:
+            watched.lease.mark_lost(because)
+        except RuntimeError:  # the event loop that wanted to know is closed
+            log.debug("nobody is left to tell about job %s", job.job_id)

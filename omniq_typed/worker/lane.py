@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from omniq_typed.context import Ctx, Lease, Settings
 from omniq_typed.core.reserve import reserve
-from omniq_typed.core.retry import failed, given_back, succeeded, undecodable
-from omniq_typed.core.settle import settle
+from omniq_typed.core.retry import given_back, succeeded, undecodable
 from omniq_typed.core.waiting import POLL_INTERVAL_S, idle_wait_s, reconnect_wait_s
 from omniq_typed.errors import (
     AuthenticationFailed,
@@ -24,8 +23,9 @@ from omniq_typed.errors import (
     UndecodableJob,
     UnexpectedReply,
 )
-from omniq_typed.models import Outcome, Reservation, Settlement
+from omniq_typed.models import Reservation, Reserved, Settlement
 from omniq_typed.transport.sync import SyncTransport
+from omniq_typed.worker.ending import failure, open_job, release_last, tell, warn_dropped
 from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.routing import Route
 from omniq_typed.worker.stopping import StopNow, StopRequest
@@ -36,6 +36,9 @@ log = logging.getLogger("omniq_typed.worker")
 FATAL = (AuthenticationFailed, PermissionDenied, UnexpectedReply)
 GIVE_UP_AFTER_STOP_S = 5.0
 """How long a stopping worker tries to deliver results to a server that is away."""
+LISTEN_STEP_S = 0.5
+"""One blocking call for a wake token. Short, because nothing can break it off: a thread that waits
+for the server notices a stop only after it, and it has to end before the client's own timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ class Lane:
         self._unsettled: list[tuple[Lease, Settlement]] = []
         self._running: list[Lease] = []
 
+    @property
+    def queue(self) -> str:
+        """The queue that this lane works on."""
+        return self._route.queue
+
     def run(self) -> None:
         """Works until the stop is requested and the last result is delivered.
 
@@ -79,50 +87,43 @@ class Lane:
             reservation = self._settle_and_reserve(wanted)
             if reservation is None:
                 return
-            leases = [Lease(self._route.queue, job) for job in reservation.jobs]
-            self._running = leases
-            for lease in leases:
-                self._heartbeat.watch(lease)
-            for lease in leases:
-                self._unsettled.append((lease, self._work(lease)))
-            if leases:
-                continue
-            if self._stop.requested:
+            if reservation.jobs:
+                self._work_off(reservation.jobs)
+            elif self._stop.requested:
                 return
-            self._wait(reservation)
+            else:
+                self._wait(reservation)
 
-    def abandon(self) -> None:
-        """Called from another thread after an undrained stop: gives the jobs that this lane is
-        still running back, and lets their results be dropped."""
+    def abandon(self) -> list[Settlement]:
+        """Called from another thread after an undrained stop: how the jobs that this lane holds are
+        to end now. What the lane itself still finds out about them is dropped."""
         mine = list(self._running)
         done = dict(self._unsettled)
-        given = [done.get(lease) or given_back(lease.job) for lease in mine if not lease.lost]
+        ends = [done.get(lease) or given_back(lease.job) for lease in mine if not lease.lost]
         for lease in mine:
             self._heartbeat.unwatch(lease)
             lease.mark_lost("the worker was stopped")
-        if not given:
-            return
-        try:
-            self._transport.run(settle(self._route.queue, release_last(given)))
-        except ServerError as error:
-            log.warning("%d jobs not given back, their leases run out: %s", len(given), error)
+        return ends
+
+    def _work_off(self, jobs: tuple[Reserved, ...]) -> None:
+        """Runs jobs in order; leaves their settlements."""
+        self._running = [Lease(self.queue, job) for job in jobs]
+        for lease in self._running:
+            self._heartbeat.watch(lease)
+        for lease in self._running:
+            self._unsettled.append((lease, self._work(lease)))
 
     def _work(self, lease: Lease) -> Settlement:
         """One job from decoding to its settlement. Never raises."""
         job = lease.job
-        if self._stop.requested:
+        if self._stop.requested or lease.lost:  # lost while others of its batch ran
             return given_back(job)
         try:
-            consumer = self._route.find(job)
-            payload = consumer.decode(job.payload)
+            consumer, payload = open_job(self._route, job)
         except UndecodableJob as error:
-            log.error("job %s in queue %s is undecodable: %s", job.job_id, lease.queue, error)
             return undecodable(job, error)
-        except Exception as error:
-            log.exception("job %s in queue %s could not be decoded", job.job_id, lease.queue)
-            return undecodable(job, UndecodableJob("invalid_payload", repr(error)))
         ctx = Ctx(lease, payload, self._transport, self._settings)
-        self._options.say(f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
+        self._say(f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
         started = time.monotonic()
         try:
             if self._stop.drain:
@@ -132,14 +133,19 @@ class Lane:
                     consumer.handler(ctx)
         except (StopNow, KeyboardInterrupt):
             self._stop.request()
+            # The handler may have been cut off between a command and its reply.
+            self._transport.drop_idle_connections()
             log.warning("job %s in queue %s interrupted and given back", job.job_id, lease.queue)
             return given_back(job)
         except BaseException as error:  # SystemExit too: it must not end the lane
-            log.exception("job %s in queue %s failed", job.job_id, lease.queue)
-            self._options.say(f"failed {job.job_id}: {type(error).__name__}: {error}")
-            return failed(job, error, consumer.retry, random.random())
-        self._options.say(f"done {job.job_id} in {time.monotonic() - started:.3f} s")
+            settlement = failure(consumer, lease, error)
+            self._say(f"failed {job.job_id}: {settlement.message}")
+            return settlement
+        self._say(f"done {job.job_id} in {time.monotonic() - started:.3f} s")
         return succeeded(job)
+
+    def _say(self, event: str) -> None:
+        tell(self._options.say, event)
 
     def _settle_and_reserve(self, wanted: int) -> Reservation | None:
         """One round trip; waits for the server to come back. None: stopped, and either nothing was
@@ -151,7 +157,7 @@ class Lane:
             if wanted == 0 and not self._unsettled:
                 return None
             command = reserve(
-                self._route.queue,
+                self.queue,
                 limit=wanted,
                 token_prefix=uuid.uuid4().hex,
                 settlements=release_last([settlement for _, settlement in self._unsettled]),
@@ -170,11 +176,11 @@ class Lane:
                         log.error("server away, %d results lost: %s", len(self._unsettled), error)
                         return None
                 wait = reconnect_wait_s(failures, random.random())
-                log.warning("queue %s: %s; trying again in %.1f s", self._route.queue, error, wait)
+                log.warning("queue %s: %s; trying again in %.1f s", self.queue, error, wait)
                 self._pause(wait)
                 continue
             if failures:
-                log.warning("queue %s: the server is back", self._route.queue)
+                log.warning("queue %s: the server is back", self.queue)
             self._note_settled(reservation)
             return reservation
 
@@ -182,60 +188,47 @@ class Lane:
         if self._stop.requested:
             time.sleep(min(seconds, 0.2))
         else:
-            self._stop.event.wait(seconds)
+            self._stop.wait(seconds)
 
     def _drop_lost(self) -> None:
-        """A result whose lease was lost is another worker's to give."""
-        kept = []
-        for lease, settlement in self._unsettled:
+        for lease, _ in self._unsettled:
             if lease.lost:
-                log.warning(
-                    "result of job %s in queue %s dropped: lease lost (%s)",
-                    lease.job.job_id,
-                    lease.queue,
-                    lease.lost_because,
-                )
-            else:
-                kept.append((lease, settlement))
-        self._unsettled = kept
+                warn_dropped(lease)
+        self._unsettled = [each for each in self._unsettled if not each[0].lost]
 
     def _note_settled(self, reservation: Reservation) -> None:
+        given_up = {lease.job.job_id for lease, _ in self._unsettled if lease.lost}
         for lease, _ in self._unsettled:
             self._heartbeat.unwatch(lease)
         self._unsettled = []
         self._running = []
         for settled in reservation.settled:
-            if settled.status == "ERR":
+            if settled.status == "ERR" and settled.job_id not in given_up:
                 log.warning(
                     "result of job %s in queue %s not taken: %s",
                     settled.job_id,
-                    self._route.queue,
+                    self.queue,
                     settled.detail,
                 )
 
     def _wait(self, reservation: Reservation) -> None:
         """Until a publisher wakes a worker, something falls due, or the poll interval is over."""
-        poll = self._options.poll_interval_s
-        seconds = (
-            poll
-            if reservation.paused
-            else idle_wait_s(reservation.now_ms, reservation.next_due_ms, poll)
-        )
+        ends_at = time.monotonic() + idle_s(reservation, self._options.poll_interval_s)
         try:
-            with self._stop.breakable():
-                self._transport.wait_for_wake(self._route.queue, seconds)
-        except StopNow:
-            return
+            while not self._stop.requested and (left := ends_at - time.monotonic()) > 0:
+                step_s = max(0.001, min(left, LISTEN_STEP_S))  # 0 would mean for ever
+                if self._transport.wait_for_wake(self.queue, step_s):
+                    return
         except FATAL:
             raise
         except ServerError as error:
-            # The next reserve meets the same trouble and knows how to wait.
-            log.info("queue %s: %s", self._route.queue, error)
+            # If it is the server, the next reserve meets the same trouble and knows how to wait.
+            log.info("queue %s: %s", self.queue, error)
+            self._pause(reconnect_wait_s(1, random.random()))
 
 
-def release_last(settlements: list[Settlement]) -> list[Settlement]:
-    """Jobs that are given back go last and in reverse, so that they keep their order at the head
-    of the lane."""
-    released = [each for each in settlements if each.outcome is Outcome.RELEASE]
-    others = [each for each in settlements if each.outcome is not Outcome.RELEASE]
-    return others + released[::-1]
+def idle_s(reservation: Reservation, poll_interval_s: float) -> float:
+    """How long to wait after a reservation that left room."""
+    if reservation.paused:
+        return poll_interval_s
+    return idle_wait_s(reservation.now_ms, reservation.next_due_ms, poll_interval_s)

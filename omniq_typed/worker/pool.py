@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Iterable
 
 from omniq_typed.context import Settings
+from omniq_typed.core.settle import settle
+from omniq_typed.errors import ServerError
+from omniq_typed.models import Settlement
 from omniq_typed.transport.sync import SyncTransport
+from omniq_typed.worker.ending import release_last
 from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.lane import Lane, LaneOptions
 from omniq_typed.worker.routing import Route
-from omniq_typed.worker.stopping import StopNow, StopRequest
+from omniq_typed.worker.stopping import StopRequest
 
-_PATIENCE_S = 1.0
-"""How long an undrained stop waits for each idle lane to notice."""
+log = logging.getLogger("omniq_typed.worker")
+
+PATIENCE_S = 1.0
+"""How long an undrained stop waits for the lanes to notice."""
 
 
 def run_worker(
@@ -38,15 +47,20 @@ def run_worker(
     heartbeat.start()
     try:
         with stop.signals():
-            if len(lanes) == 1:
+            if len(lanes) == 1 and _interruptible(stop):
                 lanes[0].run()
             else:
-                _run_threads(lanes, stop)
+                _run_threads(transport, lanes, stop)
     finally:
         heartbeat.stop()
 
 
-def _run_threads(lanes: list[Lane], stop: StopRequest) -> None:
+def _interruptible(stop: StopRequest) -> bool:
+    """Whether the calling thread can end a handler as soon as `stop` demands."""
+    return stop.drain or threading.current_thread() is threading.main_thread()
+
+
+def _run_threads(transport: SyncTransport, lanes: list[Lane], stop: StopRequest) -> None:
     faults: list[BaseException] = []
 
     def guarded(lane: Lane) -> None:
@@ -56,27 +70,43 @@ def _run_threads(lanes: list[Lane], stop: StopRequest) -> None:
             faults.append(error)
             stop.request()
 
-    threads = [
-        threading.Thread(target=guarded, args=(lane,), name=f"omniq-lane-{n}", daemon=True)
-        for n, lane in enumerate(lanes)
-    ]
-    for thread in threads:
-        thread.start()
-    _wait_for_stop(stop)
-    # A thread cannot be interrupted: without drain, its job is given back under its feet.
-    patience_s = None if stop.drain else _PATIENCE_S
-    if not stop.drain:
-        for lane in lanes:
-            lane.abandon()
-    for thread in threads:
-        thread.join(patience_s)
+    started: list[threading.Thread] = []
+    try:
+        for n, lane in enumerate(lanes):
+            name = f"omniq-lane-{n}"
+            thread = threading.Thread(target=guarded, args=(lane,), name=name, daemon=True)
+            thread.start()
+            started.append(thread)
+        stop.wait()
+    finally:
+        stop.request()  # no more threads to be had, or a signal handler of the user's raised here
+        if not stop.drain:
+            _give_back(transport, lanes)
+        _join(started, None if stop.drain else PATIENCE_S)
     if faults:
         raise faults[0]
 
 
-def _wait_for_stop(stop: StopRequest) -> None:
-    try:
-        with stop.breakable():
-            stop.event.wait()
-    except StopNow:
-        pass
+def _give_back(transport: SyncTransport, lanes: list[Lane]) -> None:
+    """A thread cannot be interrupted: its job is given back under its feet."""
+    given: dict[str, list[Settlement]] = defaultdict(list)
+    for lane in lanes:
+        given[lane.queue] += lane.abandon()
+    for queue, settlements in given.items():
+        if not settlements:
+            continue
+        try:
+            transport.run(settle(queue, release_last(settlements)))
+        except ServerError as error:
+            log.warning(
+                "%d jobs of queue %s not given back, their leases run out: %s",
+                len(settlements),
+                queue,
+                error,
+            )
+
+
+def _join(threads: list[threading.Thread], patience_s: float | None) -> None:
+    ends_at = time.monotonic() + (patience_s or 0)
+    for thread in threads:
+        thread.join(None if patience_s is None else max(0.0, ends_at - time.monotonic()))

@@ -3,43 +3,65 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
 log = logging.getLogger("omniq_typed.worker")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NOTICE_S = 0.1
+"""A stop is noticed this soon by whoever waits for it."""
 
 
 class StopNow(BaseException):
-    """Raised by the signal handler inside a handler or an idle wait of the main thread. No
-    Exception, so that a handler's own `except Exception` does not swallow it."""
+    """Raised by the signal handler inside a job's handler in the main thread. No Exception, so that
+    a handler's own `except Exception` does not swallow it."""
 
 
 class StopRequest:
-    """Set once, by a signal or by `request`; never unset.
+    """Made by a signal, by `request` or by the user's event, which is only read; never taken back.
 
     `drain`: a running handler is waited for. Without it, it is interrupted and its job given back.
     """
 
     def __init__(self, *, drain: bool, event: threading.Event | None = None) -> None:
         self.drain = drain
-        self.event = threading.Event() if event is None else event
+        self._event = event
+        # Plain values, looked at again and again: a signal handler that took a lock (to set an
+        # Event, to log) could wait for ever for the code that it interrupts.
+        self._requested = False
+        self._signum = 0
         self._breakable = False
+        self._heard: SimpleQueue[int] = SimpleQueue()  # the one queue that a signal may put to
+        self._before: dict[signal.Signals, Any] = {}
+        self._pid = os.getpid()
 
     @property
     def requested(self) -> bool:
         """Whether the worker has to stop."""
-        return self.event.is_set()
+        return self._requested or (self._event is not None and self._event.is_set())
 
     def request(self) -> None:
         """Stops the worker, from any thread."""
-        self.event.set()
+        self._requested = True
+
+    def wait(self, timeout_s: float = math.inf) -> bool:
+        """Until the stop is requested, at most so long. Answers whether it is."""
+        ends_at = time.monotonic() + timeout_s
+        while not self.requested:
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(left, NOTICE_S))
+        return True
 
     @contextmanager
     def breakable(self) -> Generator[None]:
@@ -63,23 +85,39 @@ class StopRequest:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {each: signal.signal(each, self._on_signal) for each in _SIGNALS}
+        teller = threading.Thread(target=self._tell, name="omniq-signals", daemon=True)
+        teller.start()
+        self._before = {each: signal.signal(each, self._on_signal) for each in _SIGNALS}
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            for each in _SIGNALS:
+                self._restore(each)
+            self._heard.put(0)
+            teller.join()
 
-    def announce(self, signum: int) -> None:
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         """First signal: stop as agreed. Second: leave at once; leases run out by themselves."""
-        if self.requested:
+        if os.getpid() != self._pid:  # a child that a handler forked: it ends as it would anyway
+            self._restore(signal.Signals(signum))
+            os.kill(os.getpid(), signum)
+            return
+        if self._signum:
             os._exit(128 + signum)
-        name = signal.Signals(signum).name
-        how = "finishing running jobs" if self.drain else "giving running jobs back"
-        log.warning("%s: stopping, %s; once more to leave at once", name, how)
-        self.request()
-
-    def _on_signal(self, signum: int, frame: FrameType | None) -> Any:
-        self.announce(signum)
+        self._signum = signum
+        self._requested = True
+        self._heard.put(signum)
         if self._breakable:
             raise StopNow
+
+    def _restore(self, signum: signal.Signals) -> None:
+        # None: set by something else than Python, which Python cannot set again.
+        before = self._before[signum]
+        signal.signal(signum, signal.SIG_DFL if before is None else before)
+
+    def _tell(self) -> None:
+        signum = self._heard.get()
+        if signum:
+            name = signal.Signals(signum).name
+            how = "finishing running jobs" if self.drain else "giving running jobs back"
+            log.warning("%s: stopping, %s; once more to leave at once", name, how)

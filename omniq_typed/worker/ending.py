@@ -1,0 +1,82 @@
+"""What the two kinds of lanes share around a handler. A fault in a user's retry policy, error text
+or logger must not end the worker."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import Any
+
+from omniq_typed.context import Lease
+from omniq_typed.core.arguments import check_int
+from omniq_typed.core.retry import failed
+from omniq_typed.errors import UndecodableJob
+from omniq_typed.models import Outcome, Reserved, Settlement
+from omniq_typed.worker.routing import Consumer, Route
+
+log = logging.getLogger("omniq_typed.worker")
+
+
+def open_job(route: Route, job: Reserved) -> tuple[Consumer, Any]:
+    """The consumer of a job and the value it is given. Raises UndecodableJob and nothing else."""
+    try:
+        consumer = route.find(job)
+        return consumer, consumer.decode(job.payload)
+    except UndecodableJob as error:
+        log.error("job %s in queue %s is undecodable: %s", job.job_id, route.queue, error)
+        raise
+    except Exception as error:
+        log.exception("job %s in queue %s could not be decoded", job.job_id, route.queue)
+        raise UndecodableJob("invalid_payload", described(error)) from error
+
+
+def failure(consumer: Consumer, lease: Lease, error: BaseException) -> Settlement:
+    """The settlement for what a handler raised; by the job's own backoff where the policy fails."""
+    job = lease.job
+    log.error("job %s in queue %s failed", job.job_id, lease.queue, exc_info=error)
+    try:
+        settlement = failed(job, error, consumer.retry, random.random())
+        if settlement.delay_ms is not None:
+            check_int("delay_ms", settlement.delay_ms, 0)
+        return settlement
+    except Exception:
+        log.exception(
+            "retry policy %r failed; job %s takes its own backoff_ms", consumer.retry, job.job_id
+        )
+        return Settlement(job.job_id, job.lease_token, Outcome.RETRY, message=described(error))
+
+
+def described(error: BaseException) -> str:
+    """Class and text of an exception, also of one whose text fails."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:
+        return f"{name} (its text could not be read)"
+
+
+def tell(say: Callable[[str], None], event: str) -> None:
+    """One line for people, if their logger takes it."""
+    try:
+        say(event)
+    except Exception:
+        log.exception("the logger failed at: %s", event)
+
+
+def release_last(settlements: list[Settlement]) -> list[Settlement]:
+    """Jobs that are given back go last and in reverse, so that they keep their order at the head
+    of the lane."""
+    released = [each for each in settlements if each.outcome is Outcome.RELEASE]
+    others = [each for each in settlements if each.outcome is not Outcome.RELEASE]
+    return others + released[::-1]
+
+
+def warn_dropped(lease: Lease) -> None:
+    """A result whose lease was lost is another worker's to give."""
+    log.warning(
+        "result of job %s in queue %s dropped: lease lost (%s)",
+        lease.job.job_id,
+        lease.queue,
+        lease.lost_because,
+    )

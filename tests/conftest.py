@@ -1,0 +1,87 @@
+"""Servers for every test, each started by the first test that asks for it.
+
+Under pytest-xdist every worker has servers of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+
+from tests.servers import (
+    AnyServer,
+    Cluster,
+    Server,
+    ServerUnavailable,
+    start_cluster,
+    start_redis,
+    start_valkey,
+)
+
+S = TypeVar("S", Server, Cluster)
+
+
+def _serve(start: Callable[[], S]) -> Iterator[S]:
+    """Start, yield, close. Without the binary: skip, or fail where OMNIQ_REQUIRE_REDIS=1 (CI)."""
+    try:
+        server = start()
+    except ServerUnavailable as error:
+        if os.environ.get("OMNIQ_REQUIRE_REDIS") == "1":
+            pytest.fail(f"{error} (OMNIQ_REQUIRE_REDIS=1 forbids to skip)")
+        pytest.skip(str(error))
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Server]:
+    """One Redis for the session. It is not flushed between tests; `server` is."""
+    yield from _serve(start_redis)
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[Server]:
+    """One Valkey for the session. It is not flushed between tests; `server` is."""
+    yield from _serve(start_valkey)
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[Cluster]:
+    """Three Redis masters for the session. Not flushed between tests; `any_server` is."""
+    yield from _serve(lambda: start_cluster("redis"))
+
+
+@pytest.fixture(scope="session")
+def valkey_cluster() -> Iterator[Cluster]:
+    """Three Valkey masters for the session. Not flushed between tests; `any_server` is."""
+    yield from _serve(lambda: start_cluster("valkey"))
+
+
+SINGLE = {"redis": "redis_server", "valkey": "valkey_server"}
+CLUSTERS = {"redis-cluster": "redis_cluster", "valkey-cluster": "valkey_cluster"}
+
+
+@pytest.fixture(params=[*SINGLE])
+def server(request: pytest.FixtureRequest) -> Server:
+    """An empty single server, once Redis and once Valkey."""
+    found: Server = request.getfixturevalue(SINGLE[request.param])
+    _make_fresh(found)
+    return found
+
+
+@pytest.fixture(params=[*SINGLE, *CLUSTERS])
+def any_server(request: pytest.FixtureRequest) -> AnyServer:
+    """An empty server: Redis, Valkey, and a cluster of each."""
+    found: AnyServer = request.getfixturevalue({**SINGLE, **CLUSTERS}[request.param])
+    _make_fresh(found)
+    return found
+
+
+def _make_fresh(server: AnyServer) -> None:
+    server.ensure_running()
+    server.flushall()
