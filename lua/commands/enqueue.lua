@@ -79,6 +79,10 @@ for i = 1, tonumber(ARGV[2]) do
       if redis.call('ZRANGE', q.delayed, 0, 0)[1] == id then
         available = available + 1
       end
+      if gid ~= '' then
+        -- This job may have brought the group another limit or order; others wait there already.
+        available = available + group_refresh(q, gid, now)
+      end
     else
       available = available + lane_enter(q, id, gid, now, false)
     end

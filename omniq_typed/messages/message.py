@@ -168,6 +168,6 @@ def _place(cls: type) -> str:
     try:
         path = inspect.getsourcefile(cls)
         line = inspect.getsourcelines(cls)[1]
-    except (OSError, TypeError):
+    except (OSError, TypeError, SyntaxError):  # no file, or none of Python
         return f"{cls.__module__}.{cls.__qualname__}"
     return f"{path}:{line}"

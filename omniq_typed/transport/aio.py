@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import redis.asyncio
@@ -16,6 +16,7 @@ from omniq_typed.transport.address import Address
 from omniq_typed.transport.calls import RAW, REPEATS, call_args, repeat_delay_s, wake_args
 from omniq_typed.transport.clients import (
     AnyAsyncClient,
+    async_embedded_client,
     blocking_twin,
     open_async_client,
 )
@@ -49,28 +50,13 @@ class AsyncTransport:
 
     async def run(self, command: Command[R]) -> R:
         """Runs one command. Raises what its builder documents, and ServerError."""
-        for attempt in range(REPEATS):
-            try:
-                return command.parse(await self._call(command))
-            except ConnectionLost:
-                if not command.repeatable or attempt == REPEATS - 1:
-                    raise
-                await asyncio.sleep(repeat_delay_s(attempt))
-        raise AssertionError("unreachable")
+        return command.parse(await self._repeat(command.repeatable, lambda: self._call(command)))
 
     async def run_all(self, commands: Sequence[Command[R]]) -> list[R]:
         """Runs repeatable commands in one round trip (on a cluster, one after the other)."""
-        client = await self.client()
-        if not commands or isinstance(client, redis.asyncio.RedisCluster):
+        if not commands or isinstance(await self.client(), redis.asyncio.RedisCluster):
             return [await self.run(command) for command in commands]
-        with translated():
-            scripts = {command.script for command in commands}
-            pipeline = client.pipeline(transaction=False)
-            for script in scripts:
-                pipeline.execute_command("SCRIPT LOAD", script.text)
-            for command in commands:
-                pipeline.execute_command(*call_args(command), **RAW)
-            replies = (await pipeline.execute())[len(scripts) :]
+        replies = await self._repeat(True, lambda: self._call_all(commands))
         return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
 
     async def wait_for_wake(self, queue: str, timeout_s: float) -> bool:
@@ -104,6 +90,42 @@ class AsyncTransport:
             await client.aclose()
         if embedded is not None:
             embedded.close()
+
+    async def _repeat(self, repeatable: bool, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Calls once, or up to three times while the connection breaks."""
+        attempt = 0
+        while True:
+            try:
+                return await call()
+            except ConnectionLost:
+                await self._revive_embedded()
+                attempt += 1
+                if not repeatable or attempt == REPEATS:
+                    raise
+            await asyncio.sleep(repeat_delay_s(attempt - 1))
+
+    async def _revive_embedded(self) -> None:
+        """Nobody but its users starts an embedded server again that died."""
+        embedded = self._embedded
+        if embedded is None:
+            return
+        async with self._opening:
+            before = embedded.socket_path
+            await asyncio.to_thread(embedded.ensure_running)
+            if embedded.socket_path != before:
+                self._client = async_embedded_client(embedded)
+
+    async def _call_all(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        client = await self.client()
+        scripts = {command.script for command in commands}
+        with translated():
+            pipeline = client.pipeline(transaction=False)
+            for script in scripts:
+                pipeline.execute_command("SCRIPT LOAD", script.text)
+            for command in commands:
+                pipeline.execute_command(*call_args(command), **RAW)
+            replies: list[Any] = await pipeline.execute()
+        return replies[len(scripts) :]
 
     async def _call(self, command: Command[Any]) -> Any:
         client = await self.client()

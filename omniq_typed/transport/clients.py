@@ -85,6 +85,16 @@ async def open_async_client(address: Address) -> tuple[AnyAsyncClient, EmbeddedS
         raise
 
 
+def embedded_client(embedded: EmbeddedServer) -> redis.Redis:
+    """A client of a running embedded server."""
+    return _single(Address(embedded=True), embedded)
+
+
+def async_embedded_client(embedded: EmbeddedServer) -> redis.asyncio.Redis:
+    """The asyncio twin of `embedded_client`."""
+    return _async_single(Address(embedded=True), embedded)
+
+
 def blocking_twin(client: AnyAsyncClient) -> AnyClient:
     """A blocking client with the connection arguments of an asyncio one."""
     retry = Retry(NoBackoff(), 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import redis
@@ -15,7 +15,7 @@ from omniq_typed.core.keys import stats_pattern, wake_key
 from omniq_typed.errors import ConnectionLost
 from omniq_typed.transport.address import Address
 from omniq_typed.transport.calls import RAW, REPEATS, call_args, repeat_delay_s, wake_args
-from omniq_typed.transport.clients import AnyClient, open_client
+from omniq_typed.transport.clients import AnyClient, embedded_client, open_client
 from omniq_typed.transport.embedded import EmbeddedServer
 from omniq_typed.transport.faults import translated
 
@@ -56,27 +56,13 @@ class SyncTransport:
 
     def run(self, command: Command[R]) -> R:
         """Runs one command. Raises what its builder documents, and ServerError."""
-        for attempt in range(REPEATS):
-            try:
-                return command.parse(self._call(command))
-            except ConnectionLost:
-                if not command.repeatable or attempt == REPEATS - 1:
-                    raise
-                time.sleep(repeat_delay_s(attempt))
-        raise AssertionError("unreachable")
+        return command.parse(self._repeat(command.repeatable, lambda: self._call(command)))
 
     def run_all(self, commands: Sequence[Command[R]]) -> list[R]:
         """Runs repeatable commands in one round trip (on a cluster, one after the other)."""
         if not commands or self.is_cluster:
             return [self.run(command) for command in commands]
-        with translated():
-            scripts = {command.script for command in commands}
-            pipeline = self.client.pipeline(transaction=False)
-            for script in scripts:
-                pipeline.execute_command("SCRIPT LOAD", script.text)
-            for command in commands:
-                pipeline.execute_command(*call_args(command), **RAW)
-            replies = pipeline.execute()[len(scripts) :]
+        replies = self._repeat(True, lambda: self._call_all(commands))
         return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
 
     def wait_for_wake(self, queue: str, timeout_s: float) -> bool:
@@ -111,6 +97,41 @@ class SyncTransport:
             client.close()
         if embedded is not None:
             embedded.close()
+
+    def _repeat(self, repeatable: bool, call: Callable[[], Any]) -> Any:
+        """Calls once, or up to three times while the connection breaks."""
+        attempt = 0
+        while True:
+            try:
+                return call()
+            except ConnectionLost:
+                self._revive_embedded()
+                attempt += 1
+                if not repeatable or attempt == REPEATS:
+                    raise
+            time.sleep(repeat_delay_s(attempt - 1))
+
+    def _revive_embedded(self) -> None:
+        """Nobody but its users starts an embedded server again that died."""
+        embedded = self._embedded
+        if embedded is None:
+            return
+        with self._opening:
+            before = embedded.socket_path
+            embedded.ensure_running()
+            if embedded.socket_path != before:
+                self._client = embedded_client(embedded)
+
+    def _call_all(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        scripts = {command.script for command in commands}
+        with translated():
+            pipeline = self.client.pipeline(transaction=False)
+            for script in scripts:
+                pipeline.execute_command("SCRIPT LOAD", script.text)
+            for command in commands:
+                pipeline.execute_command(*call_args(command), **RAW)
+            replies: list[Any] = pipeline.execute()
+        return replies[len(scripts) :]
 
     def _call(self, command: Command[Any]) -> Any:
         with translated():

@@ -1,0 +1,1 @@
+"""GitHub's webhooks over a typed bus; see README.md."""

@@ -1,0 +1,446 @@
+"""What a queue does, in plain Python: the reference that the Lua scripts are held to.
+
+No clock and no Redis: every operation is given the time, and answers what the command answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from omniq_typed.models import (
+    BatchResult,
+    ChildAck,
+    HeartbeatResult,
+    NewJob,
+    Outcome,
+    Published,
+    Reservation,
+    Reserved,
+    Settled,
+    Settlement,
+)
+
+DEFAULT_TIMEOUT_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Failure:
+    reason: str
+    message: str
+    errors_json: str
+    attempt: int
+    at_ms: int
+
+
+@dataclass
+class Job:
+    """Times in ms; 0 = not yet. `entered_ms`: when it entered the lane that it is in."""
+
+    job_id: str
+    payload: bytes
+    gid: str
+    max_attempts: int
+    timeout_ms: int
+    backoff_ms: int
+    created_ms: int
+    updated_ms: int
+    queued_ms: int
+    entered_ms: int
+    state: str = "wait"
+    attempt: int = 0
+    due_ms: int = 0
+    lock_until_ms: int = 0
+    lease_token: str = ""
+    first_started_ms: int = 0
+    last_started_ms: int = 0
+    completed_ms: int = 0
+    failed_ms: int = 0
+    failure: Failure | None = None
+
+    def lease_end(self, now: int) -> int:
+        return now + (self.timeout_ms or DEFAULT_TIMEOUT_MS)
+
+    @property
+    def lane(self) -> str:
+        return "gwait" if self.state == "wait" and self.gid else self.state
+
+
+@dataclass
+class Group:
+    """`limit` 0: nobody has set one. `held`: the failed head that a strict group waits for."""
+
+    limit: int = 0
+    strict: bool = False
+    held: str = ""
+    waiting: list[str] = field(default_factory=list)
+
+    @property
+    def slots(self) -> int:
+        return 1 if self.strict else max(self.limit, 1)
+
+
+class QueueModel:
+    """One queue. `wait` and the groups' lists: head first. `failed`, `completed`: newest first.
+    `ready`: the groups that can hand out a job, next in turn first."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.wait: list[str] = []
+        self.failed: list[str] = []
+        self.completed: list[str] = []
+        self.groups: dict[str, Group] = {}
+        self.ready: list[str] = []
+        self.groups_turn = True
+        self.paused = False
+
+    # What is where
+
+    def in_state(self, state: str) -> list[Job]:
+        return [job for job in self.jobs.values() if job.state == state]
+
+    def inflight(self, gid: str) -> int:
+        return sum(job.gid == gid for job in self.in_state("active"))
+
+    def group(self, gid: str) -> Group:
+        return self.groups.setdefault(gid, Group())
+
+    def next_due_ms(self) -> int:
+        due = [job.due_ms for job in self.in_state("delayed")]
+        return min(due + [job.lock_until_ms for job in self.in_state("active")], default=0)
+
+    def is_current(self, job_id: str, token: str) -> bool:
+        return self._lease(job_id, token) == ""
+
+    # Publishing
+
+    def enqueue(self, now: int, jobs: Sequence[NewJob]) -> list[Published]:
+        return [self._enqueue_one(now, new) for new in jobs]
+
+    def _enqueue_one(self, now: int, new: NewJob) -> Published:
+        if new.job_id in self.jobs:
+            old = self.jobs[new.job_id]
+            return Published(new.job_id, old.state, True, old.payload == new.payload)
+        job = self.jobs[new.job_id] = Job(
+            job_id=new.job_id,
+            payload=new.payload,
+            gid=new.gid,
+            max_attempts=new.max_attempts,
+            timeout_ms=new.timeout_ms,
+            backoff_ms=new.backoff_ms,
+            created_ms=now,
+            updated_ms=now,
+            queued_ms=now,
+            entered_ms=now,
+        )
+        if new.gid:
+            self._configure(self.group(new.gid), new)
+        if new.due_ms > now:
+            self._delay(now, job, new.due_ms)
+        else:
+            self._enter(now, job)
+        self._refresh(job.gid)
+        return Published(new.job_id, job.state, False, True)
+
+    @staticmethod
+    def _configure(group: Group, new: NewJob) -> None:
+        """The first publisher that gives a limit sets it; strict stays strict."""
+        if new.ordering == "strict":
+            group.strict, group.limit = True, 1
+        elif not group.limit:
+            group.limit = new.group_limit
+
+    # Leases
+
+    def reserve(
+        self,
+        now: int,
+        limit: int,
+        token_prefix: str,
+        settlements: Sequence[Settlement],
+        keep_completed: int,
+        upkeep: int,
+    ) -> Reservation:
+        settled = self.settle(now, settlements, keep_completed)
+        reaped = self.reap(now, upkeep)
+        promoted = self.promote(now, upkeep)
+        granted: list[Reserved] = []
+        while not self.paused and len(granted) < limit:
+            job = self._take()
+            if job is None:
+                break
+            granted.append(self._grant(now, job, f"{token_prefix}-{len(granted) + 1}"))
+        return Reservation(
+            paused=self.paused,
+            now_ms=now,
+            next_due_ms=self.next_due_ms(),
+            promoted=promoted,
+            reaped=reaped,
+            settled=tuple(settled),
+            jobs=tuple(granted),
+        )
+
+    def _take(self) -> Job | None:
+        """By turns from the groups and from the ungrouped lane; who has nothing is passed over."""
+        if self.ready and (self.groups_turn or not self.wait):
+            gid = self.ready.pop(0)
+            job_id = self.group(gid).waiting.pop(0)
+        elif self.wait:
+            gid, job_id = "", self.wait.pop(0)
+        else:
+            return None
+        self.groups_turn = not self.groups_turn
+        job = self.jobs[job_id]
+        job.state = "active"
+        self._refresh(gid)
+        return job
+
+    @staticmethod
+    def _grant(now: int, job: Job, token: str) -> Reserved:
+        job.attempt += 1
+        job.lease_token = token
+        job.lock_until_ms = job.lease_end(now)
+        job.first_started_ms = job.first_started_ms or now
+        job.last_started_ms = job.updated_ms = job.entered_ms = now
+        return Reserved(
+            job_id=job.job_id,
+            payload=job.payload,
+            lock_until_ms=job.lock_until_ms,
+            attempt=job.attempt,
+            max_attempts=job.max_attempts,
+            gid=job.gid,
+            lease_token=token,
+            timeout_ms=job.timeout_ms,
+            backoff_ms=job.backoff_ms,
+            created_ms=job.created_ms,
+        )
+
+    def heartbeat(self, now: int, leases: Sequence[tuple[str, str]]) -> list[HeartbeatResult]:
+        results = []
+        for job_id, token in leases:
+            error = self._lease(job_id, token)
+            if error:
+                results.append(HeartbeatResult(job_id, None, error))
+                continue
+            job = self.jobs[job_id]
+            job.lock_until_ms = job.lease_end(now)
+            job.updated_ms = now
+            results.append(HeartbeatResult(job_id, job.lock_until_ms, ""))
+        return results
+
+    def settle(
+        self, now: int, settlements: Sequence[Settlement], keep_completed: int
+    ) -> list[Settled]:
+        results = [self._settle_one(now, settlement) for settlement in settlements]
+        if any(result.status == "OK" for result in results):
+            for job_id in self.completed[keep_completed:]:
+                del self.jobs[job_id]
+            del self.completed[keep_completed:]
+        return results
+
+    def _settle_one(self, now: int, end: Settlement) -> Settled:
+        error = self._lease(end.job_id, end.lease_token)
+        if error:
+            return Settled(end.job_id, "ERR", error)
+        job = self.jobs[end.job_id]
+        if end.outcome in (Outcome.RELEASE, Outcome.INVALID):
+            job.attempt -= 1
+        if end.outcome is Outcome.ACK:
+            result = self._complete(now, job)
+        elif end.outcome is Outcome.RELEASE:
+            result = self._release(now, job)
+        else:
+            delay = job.backoff_ms if end.delay_ms is None else end.delay_ms
+            permanent = end.outcome is not Outcome.RETRY
+            why = Failure(end.reason, end.message, end.errors_json, job.attempt, now)
+            result = self._fail(now, job, why, delay, permanent)
+        self._refresh(job.gid)
+        return result
+
+    def _complete(self, now: int, job: Job) -> Settled:
+        self._leave_active(now, job, "completed")
+        job.completed_ms = now
+        self.completed.insert(0, job.job_id)
+        return Settled(job.job_id, "OK", "")
+
+    def _release(self, now: int, job: Job) -> Settled:
+        self._leave_active(now, job, "wait")
+        self._lane_list(job).insert(0, job.job_id)
+        return Settled(job.job_id, "RELEASED", "")
+
+    def _fail(self, now: int, job: Job, why: Failure, delay_ms: int, permanent: bool) -> Settled:
+        job.failure = why
+        if permanent or job.attempt >= job.max_attempts:
+            self._leave_active(now, job, "failed")
+            job.failed_ms = now
+            self.failed.insert(0, job.job_id)
+            return Settled(job.job_id, "FAILED", "")
+        self._leave_active(now, job, "delayed")
+        self._delay(now, job, now + delay_ms)
+        if job.gid and self.group(job.gid).strict:
+            self.group(job.gid).held = job.job_id
+        return Settled(job.job_id, "RETRY", str(job.due_ms))
+
+    def _lease(self, job_id: str, token: str) -> str:
+        """'' when the token is that of the running lease, else the error."""
+        job = self.jobs.get(job_id)
+        if not token:
+            return "TOKEN_REQUIRED"
+        if job is None or job.state != "active":
+            return "NOT_ACTIVE"
+        return "" if job.lease_token == token else "TOKEN_MISMATCH"
+
+    @staticmethod
+    def _leave_active(now: int, job: Job, state: str) -> None:
+        job.state = state
+        job.lease_token, job.lock_until_ms = "", 0
+        job.updated_ms = job.entered_ms = now
+
+    # Upkeep
+
+    def reap(self, now: int, limit: int) -> int:
+        ended = [job for job in self.in_state("active") if job.lock_until_ms <= now]
+        ended.sort(key=lambda job: (job.lock_until_ms, job.job_id))
+        for job in ended[:limit]:
+            message = (
+                f"lease expired on attempt {job.attempt} of {job.max_attempts}:"
+                " the worker died, stalled or lost its connection"
+            )
+            why = Failure("lease_expired", message, "[]", job.attempt, now)
+            self._fail(now, job, why, job.backoff_ms, permanent=False)
+            self._refresh(job.gid)
+        return len(ended[:limit])
+
+    def promote(self, now: int, limit: int) -> int:
+        due = [job for job in self.in_state("delayed") if job.due_ms <= now]
+        due.sort(key=lambda job: (job.due_ms, job.job_id))
+        for job in due[:limit]:
+            was_held = self._unhold(job)
+            job.queued_ms = now
+            self._enter(now, job, at_head=was_held)
+            self._refresh(job.gid)
+        return len(due[:limit])
+
+    # Operators
+
+    def retry_failed(self, now: int, job_ids: Sequence[str]) -> list[BatchResult]:
+        return [self._retry_failed_one(now, job_id) for job_id in job_ids]
+
+    def _retry_failed_one(self, now: int, job_id: str) -> BatchResult:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return BatchResult(job_id, "ERR", "NO_JOB")
+        if job.state != "failed":
+            return BatchResult(job_id, "ERR", "NOT_FAILED")
+        self.failed.remove(job_id)
+        job.attempt = job.failed_ms = 0
+        job.queued_ms = now
+        self._enter(now, job)
+        self._refresh(job.gid)
+        return BatchResult(job_id, "OK", None)
+
+    def remove_jobs(self, lane: str, job_ids: Sequence[str]) -> list[BatchResult]:
+        return [self._remove_one(lane, job_id) for job_id in job_ids]
+
+    def _remove_one(self, lane: str, job_id: str) -> BatchResult:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return BatchResult(job_id, "ERR", "NO_JOB")
+        if job.state == "active":
+            return BatchResult(job_id, "ERR", "ACTIVE")
+        if job.lane != lane:
+            return BatchResult(job_id, "ERR", "LANE_MISMATCH")
+        if job.state == "delayed":
+            self._unhold(job)
+        else:
+            self._lane_list(job).remove(job_id)
+        del self.jobs[job_id]
+        self._refresh(job.gid)
+        return BatchResult(job_id, "OK", None)
+
+    def set_group_limit(self, gid: str, limit: int) -> bool:
+        """False: refused, a strict group runs one job at a time."""
+        if gid in self.groups and self.groups[gid].strict and limit > 1:
+            return False
+        self.group(gid).limit = limit
+        self._refresh(gid)
+        return True
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> int:
+        was, self.paused = self.paused, False
+        return int(was)
+
+    # Moves
+
+    def _lane_list(self, job: Job) -> list[str]:
+        """Where a job that waits, failed or is completed is listed."""
+        if job.lane == "gwait":
+            return self.group(job.gid).waiting
+        return {"wait": self.wait, "failed": self.failed, "completed": self.completed}[job.state]
+
+    def _enter(self, now: int, job: Job, *, at_head: bool = False) -> None:
+        job.state = "wait"
+        job.updated_ms = job.entered_ms = now
+        waiting = self._lane_list(job)
+        waiting.insert(0 if at_head else len(waiting), job.job_id)
+
+    @staticmethod
+    def _delay(now: int, job: Job, due_ms: int) -> None:
+        job.state = "delayed"
+        job.due_ms = due_ms
+        job.updated_ms = job.entered_ms = now
+
+    def _unhold(self, job: Job) -> bool:
+        """The group stops waiting for this job, if it did."""
+        if not job.gid or self.group(job.gid).held != job.job_id:
+            return False
+        self.group(job.gid).held = ""
+        return True
+
+    def _refresh(self, gid: str) -> None:
+        """The one rule: a group is ready while it has waiting jobs, a free slot and no held head.
+        One that becomes ready stands behind all others."""
+        if not gid:
+            return
+        group = self.group(gid)
+        can_grant = group.waiting and self.inflight(gid) < group.slots and not group.held
+        if not can_grant and gid in self.ready:
+            self.ready.remove(gid)
+        elif can_grant and gid not in self.ready:
+            self.ready.append(gid)
+
+
+class ChildrenModel:
+    """One completion counter. `finisher`: the child whose acknowledgement was the last."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+        self.done: set[str] = set()
+        self.finisher: str | None = None
+
+    def init(self, expected: int) -> bool:
+        """False: refused, the key is in use or remembered."""
+        if self.left is not None or self.finisher is not None:
+            return False
+        self.left, self.done = expected, set()
+        return True
+
+    def ack(self, child: str) -> int:
+        if self.left is None:
+            if self.finisher is None:
+                return ChildAck.NO_COUNTER
+            return 0 if self.finisher == child else ChildAck.ALREADY_FINISHED
+        if child not in self.done:
+            self.done.add(child)
+            self.left -= 1
+        if self.left:
+            return self.left
+        self.left, self.done, self.finisher = None, set(), child
+        return 0
+
+    def forget(self) -> None:
+        """The memory of the finished set runs out."""
+        self.finisher = None

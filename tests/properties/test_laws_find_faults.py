@@ -1,0 +1,175 @@
+"""The laws find what they are there to find: each fault here is put into the scripts on purpose."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from omniq_typed.core.command import Command
+from omniq_typed.core.scripts import Script, script
+from omniq_typed.transport.address import from_url
+from omniq_typed.transport.sync import SyncTransport
+from tests.properties.queue_laws import LawBroken
+from tests.properties.queue_machine import queue_machine
+from tests.properties.test_queue_laws import QUICK, owner_of
+from tests.servers import Server
+
+R = TypeVar("R")
+
+SEARCH = settings(
+    QUICK,
+    max_examples=2000,
+    stateful_step_count=50,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],  # a failure is enough; nobody reads the smallest one
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """In these scripts, `text` is replaced by `by`. `law`: what must notice it."""
+
+    scripts: tuple[str, ...]
+    text: str
+    by: str
+    law: str
+
+    def broken(self, name: str) -> Script:
+        whole = script(name).text
+        assert whole.count(self.text) == 1, f"{name} does not hold exactly one {self.text!r}"
+        text = whole.replace(self.text, self.by)
+        assert text != whole
+        return Script(name, text, hashlib.sha1(text.encode()).hexdigest())
+
+
+class FaultyTransport:
+    """Runs the broken scripts in place of those of the same name."""
+
+    def __init__(self, transport: SyncTransport, fault: Fault) -> None:
+        self._transport = transport
+        self._broken = {name: fault.broken(name) for name in fault.scripts}
+
+    def run(self, command: Command[R]) -> R:
+        name = command.script.name
+        return self._transport.run(replace(command, script=self._broken.get(name, command.script)))
+
+
+NAMED = {
+    "heartbeat adds to the old end": Fault(
+        ("heartbeat",),
+        "lease_end(now, job.timeout_ms)",
+        "lease_end(redis.call('ZSCORE', q.active, id), job.timeout_ms)",
+        law="lease_end",
+    ),
+    "no duplicate check": Fault(
+        ("enqueue",), "if state then\n    local old", "if false then\n    local old", law="one_lane"
+    ),
+    "slot not freed on reap": Fault(
+        ("reap_expired", "reserve"),
+        "gid = v[2], attempt = tonumber(v[3]",
+        "gid = false, attempt = tonumber(v[3]",
+        law="group_slots",
+    ),
+}
+FURTHER = {
+    "slot not freed on ack": Fault(
+        ("settle", "reserve"), "return group_free_slot(q, gid, now)", "return 0", law="group_slots"
+    ),
+    "any token will do": Fault(
+        ("settle", "heartbeat", "reserve"),
+        "if v[2] ~= token then",
+        "if false then",
+        law="refused_changes_nothing|model",
+    ),
+    "stale settlement counts as activity": Fault(
+        ("settle",), "if ended > 0 then", "if true then", law="refused_changes_nothing"
+    ),
+    "full group stays ready": Fault(
+        ("reserve",), "if held or inflight >= limit or", "if held or", law="groups_ready"
+    ),
+    "new limit forgets the waiting": Fault(
+        ("set_group_limit",), "wake_workers(q, group_refresh(q, gid, now))", "", law="groups_ready"
+    ),
+    "limit of a delayed job forgets the waiting": Fault(
+        ("enqueue",),
+        "available = available + group_refresh(q, gid, now)",
+        "available = available + 0",
+        law="groups_ready",
+    ),
+    "two groups share a place": Fault(
+        ("reserve", "enqueue"),
+        "score = tonumber(last[2]) + 0.001",
+        "score = tonumber(last[2])",
+        law="groups_ready",
+    ),
+    "failed head of a strict group goes to the tail": Fault(
+        ("reserve", "promote_delayed"),
+        "available = available + lane_enter(q, id, v[2], now, at_head)",
+        "available = available + lane_enter(q, id, v[2], now, false)",
+        law="strict_order",
+    ),
+    "strict group does not wait": Fault(
+        ("settle", "reserve", "reap_expired"), "if strict then", "if false then", law="strict_order"
+    ),
+    "last in, first out": Fault(
+        ("enqueue",),
+        "local push = at_head and 'LPUSH' or 'RPUSH'",
+        "local push = 'LPUSH'",
+        law="fifo",
+    ),
+    "released job goes to the tail": Fault(
+        ("settle", "reserve"),
+        "return lane_enter(q, id, nil, now, true)",
+        "return lane_enter(q, id, nil, now, false)",
+        law="model",
+    ),
+    "released attempt counts": Fault(
+        ("settle", "reserve"),
+        "'state', 'wait', 'attempt', math.max(job.attempt - 1, 0)",
+        "'state', 'wait', 'attempt', job.attempt",
+        law="model|strict_order",
+    ),
+    "groups and ungrouped take no turns": Fault(
+        ("reserve",), "turn = turn == '0' and '1' or '0'", "", law="model"
+    ),
+    "trimmed job stays": Fault(
+        ("settle", "reserve"), "redis.call('DEL', job_key(q, ids[i]))", "", law="one_lane"
+    ),
+    "index of active forgotten": Fault(
+        ("settle", "reserve", "reap_expired"),
+        "redis.call('ZREM', q.idx_active, id)",
+        "",
+        law="one_lane",
+    ),
+    "wake token not passed on": Fault(
+        ("reserve",), "elseif redis.call('EXISTS', q.wake) == 0 then", "elseif false then", "wake"
+    ),
+}
+
+
+def find(fault: Fault, server: Server, how: settings = SEARCH) -> list[str]:
+    """The steps that led to it. Fails when no example does."""
+    with contextlib.closing(SyncTransport(from_url(server.url))) as transport:
+        machine = queue_machine(FaultyTransport(transport, fault), owner_of(transport))
+        with pytest.raises(LawBroken, match=f"^({fault.law}): "):
+            run_state_machine_as_test(machine, settings=how)
+        return machine.last_steps
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_named_fault_is_found(redis_server: Server, name: str) -> None:
+    assert find(NAMED[name], redis_server)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_fault_is_found(redis_server: Server, name: str) -> None:
+    assert find(FURTHER[name], redis_server)
