@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
+from urllib.parse import quote
 
 from omniq_typed.context import Ctx, Settings, publish_typed
 from omniq_typed.core import children
@@ -54,7 +55,7 @@ def url_from_env() -> str:
 
 def embedded_url(path: str | os.PathLike[str] | None) -> str:
     """The URL of the embedded server: in memory, or kept in a directory."""
-    return "embedded://" if path is None else f"embedded://{Path(path).resolve()}"
+    return "embedded://" if path is None else f"embedded://{quote(str(Path(path).resolve()))}"
 
 
 class Consumers:

@@ -177,7 +177,7 @@ class OmniqClient:
     def publish_raw(self, *, queue: str, payload: bytes, job_id: str | None = None) -> str:
         """Publishes bytes that are a JSON object or array already, as they are.
         lua/commands/enqueue.lua"""
-        job = NewJob(job_id or new_job_id(), check_raw(payload))
+        job = NewJob(new_job_id() if job_id is None else job_id, check_raw(payload))
         return self.transport.run(publish_untyped(self._settings, queue, job))
 
     def publish_batch(

@@ -1,4 +1,4 @@
-"""Workers for tests: in a thread of the test's own process, blocking or asyncio; and as processes."""
+"""Workers for tests: in a thread of the test process, blocking or asyncio; and as processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from omniq_typed import AsyncBus, AsyncOmniqClient, Bus, OmniqClient, QueueMonitor, Registry, message
+from omniq_typed import (
+    AsyncBus,
+    AsyncOmniqClient,
+    Bus,
+    OmniqClient,
+    QueueMonitor,
+    Registry,
+    message,
+)
 from omniq_typed.models import JobInfo
 from tests.servers import wait_until
 

@@ -6,6 +6,13 @@
 -- STATE: (none)
 -- INVARIANT: 0 goes to one child only, and to that child again when it asks again: a crash
 --   between the acknowledgement and what follows from it loses nothing
+-- @include require_commands
+
+-- A child that is noted but not counted would never be counted.
+local denied = require_commands(KEYS[1], { 'DECR', 'DEL', 'GET', 'SADD', 'SET', 'SISMEMBER' })
+if denied then
+  return denied
+end
 
 local left = tonumber(redis.call('GET', KEYS[1]) or '')
 if not left then

@@ -6,11 +6,18 @@
 --   {id, 'ERR', TOKEN_REQUIRED|TOKEN_MISMATCH|NOT_ACTIVE}
 -- STATE: active -> active
 -- INVARIANT: a lease never ends later than now + timeout_ms
--- @include queue_keys job_key now_ms active_job lease_end
+-- @include queue_keys job_key now_ms require_commands active_job lease_end
 
 local q = queue_keys(KEYS)
+local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'ZADD', 'ZREM' })
+if denied then
+  return denied
+end
 local now = now_ms(ARGV[1])
 local results = {}
+-- Removes nothing: no id is empty. At maxmemory the server refuses a script whose first write may
+-- need memory, and lets it go on after one that cannot; running jobs must keep their leases then.
+redis.call('ZREM', q.active, '')
 for i = 1, tonumber(ARGV[2]) do
   local id, token = ARGV[1 + i * 2], ARGV[2 + i * 2]
   local job, err = active_job(q, id, token)

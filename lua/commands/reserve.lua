@@ -6,7 +6,8 @@
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
 -- RETURNS: {'OK'|'PAUSED', now_ms, next_due_ms (0 = nothing), promoted, reaped,
 --   {{id, status, detail} per settled job}, {job per lease, fields as in lib/lease_job.lua}}
--- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active
+-- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active;
+--   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a lease ends at now + timeout_ms; a group never has more leases than its limit
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
 -- @include group_free_slot group_release_head lane_enter delay_job lane_forget_active failure_json

@@ -5,7 +5,8 @@
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
 -- RETURNS: one {id, status, detail} per record: status OK, RETRY (detail = due_ms), FAILED,
 --   RELEASED, or ERR (detail = TOKEN_REQUIRED|TOKEN_MISMATCH|NOT_ACTIVE)
--- STATE: active -> completed|delayed|failed|wait
+-- STATE: active -> completed|delayed|failed|wait;
+--   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a job is settled by the token of its lease or not at all
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
 -- @include group_free_slot lane_enter delay_job lane_forget_active failure_json complete_job

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from omniq_typed.core.keys import check_job_id
+from omniq_typed.core.keys import check_job_id, is_utf8
 from omniq_typed.errors import BatchTooLarge, InvalidArgument, PayloadTooLarge, UnstructuredPayload
 
 MAX_IDS_PER_CALL = 100
@@ -26,8 +26,8 @@ def check_int(field: str, value: object, low: int, high: int = MAX_MS) -> int:
 
 def check_token(lease_token: object) -> str:
     """A lease token as reserve gave it; an empty one is left to the server to refuse."""
-    if not isinstance(lease_token, str):
-        raise InvalidArgument("lease_token", f"{lease_token!r} is no str")
+    if not isinstance(lease_token, str) or not is_utf8(lease_token):
+        raise InvalidArgument("lease_token", f"{lease_token!r} is no lease token")
     return lease_token
 
 
@@ -35,6 +35,8 @@ def check_ids(job_ids: Sequence[str]) -> Sequence[str]:
     """At most 100 job ids, none of them malformed."""
     if isinstance(job_ids, (str, bytes)):
         raise InvalidArgument("job_ids", "is one string; pass a list of ids")
+    if not isinstance(job_ids, Sequence):
+        raise InvalidArgument("job_ids", f"is a {type(job_ids).__name__}; pass a list of ids")
     if len(job_ids) > MAX_IDS_PER_CALL:
         raise BatchTooLarge("job_ids", len(job_ids), MAX_IDS_PER_CALL)
     for job_id in job_ids:
@@ -58,5 +60,7 @@ def check_payload(payload: bytes, limit: int) -> bytes:
 
 def clip_error(text: str) -> str:
     """At most 4,096 bytes of UTF-8, whole characters only."""
+    if not isinstance(text, str):
+        raise InvalidArgument("error", f"is a {type(text).__name__}, not a str")
     raw = text.encode("utf-8", "backslashreplace")
     return raw[:MAX_ERROR_BYTES].decode("utf-8", "ignore")

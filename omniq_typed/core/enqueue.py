@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +12,14 @@ from omniq_typed.core.arguments import (
     check_payload,
 )
 from omniq_typed.core.command import Arg, Command
-from omniq_typed.core.keys import check_gid, check_job_id, queue_keys
+from omniq_typed.core.keys import check_gid, check_job_id, is_utf8, queue_keys
 from omniq_typed.core.replies import text
 from omniq_typed.core.scripts import script
 from omniq_typed.errors import DuplicateJob, InvalidArgument
 from omniq_typed.models import NewJob, Published
 
 MAX_ATTEMPTS = 10**9
+_SIDE_NAME = re.compile(r"msg_[a-z_]{1,60}\Z")
 
 
 def enqueue(
@@ -77,8 +79,17 @@ def _record(job: NewJob, max_payload_bytes: int) -> list[Arg]:
         len(job.side),
     ]
     for name, value in job.side.items():
-        record += (name, value)
+        record += _check_side(name, value)
     return record
+
+
+def _check_side(name: object, value: object) -> tuple[str, str]:
+    # Any other field is the script's own: `state` among them would put the job into no lane.
+    if not isinstance(name, str) or not _SIDE_NAME.match(name):
+        raise InvalidArgument("side", f"{name!r} is no extra field; they are named msg_...")
+    if not isinstance(value, str) or not is_utf8(value):
+        raise InvalidArgument("side", f"{name} must be a str of valid Unicode, not {value!r:.100}")
+    return name, value
 
 
 def _check_group(job: NewJob) -> None:

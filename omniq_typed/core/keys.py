@@ -47,7 +47,7 @@ def check_queue(queue: object) -> str:
 
 
 def _check_id(field: str, value: object, pattern: re.Pattern[str], length: int) -> str:
-    if not isinstance(value, str) or not pattern.match(value) or not _is_utf8(value):
+    if not isinstance(value, str) or not pattern.match(value) or not is_utf8(value):
         raise InvalidArgument(
             field,
             f"{value!r} cannot be used; use 1 to {length} characters without braces and control"
@@ -56,7 +56,8 @@ def _check_id(field: str, value: object, pattern: re.Pattern[str], length: int) 
     return value
 
 
-def _is_utf8(value: str) -> bool:
+def is_utf8(value: str) -> bool:
+    """Whether it can be sent: a lone surrogate cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -74,11 +75,20 @@ def check_gid(gid: str) -> str:
     return _check_id("gid", gid, _ID, 256)
 
 
-@lru_cache(maxsize=4096)
 def queue_keys(queue: str) -> tuple[bytes, ...]:
     """The 18 fixed keys of a queue, in the order of lua/lib/queue_keys.lua."""
-    check_queue(queue)
+    # Checked first: the cache would choke on what cannot be hashed.
+    return _queue_keys(check_queue(queue))
+
+
+@lru_cache(maxsize=4096)
+def _queue_keys(queue: str) -> tuple[bytes, ...]:
     return tuple(f"{{{queue}}}:{name}".encode() for name in _FIXED)
+
+
+def check_child_id(child_id: str) -> str:
+    """The id of a child of a completion counter, or InvalidArgument: the rule of job ids."""
+    return _check_id("child_id", child_id, _ID, 256)
 
 
 def wake_key(queue: str) -> bytes:
@@ -100,7 +110,7 @@ def stats_pattern() -> str:
 
 def queue_of_stats_key(key: str) -> str | None:
     """`{orders}:stats` → `orders`; None where the key is another's."""
-    name = key.removesuffix(STATS_SUFFIX)
-    if not (name.startswith("{") and name.endswith("}")) or not _QUEUE_NAME.match(name[1:-1]):
+    if not (key.startswith("{") and key.endswith("}" + STATS_SUFFIX)):
         return None
-    return name[1:-1]
+    name = key[1 : -len("}" + STATS_SUFFIX)]
+    return name if _QUEUE_NAME.match(name) else None

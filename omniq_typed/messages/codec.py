@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError
 
 from omniq_typed.errors import Fault, InvalidPayload, UndecodableJob
@@ -65,14 +66,28 @@ def _write_checked(adapter: TypeAdapter[Any], value: Any, label: str) -> bytes:
 def _explain(adapter: TypeAdapter[Any], value: Any, error: Exception) -> tuple[Fault, ...]:
     """The serializer says what it met but not where; the validator knows where."""
     try:
-        raw = value.__dict__ if isinstance(value, BaseModel) else value
         adapter.validate_json(adapter.dump_json(value, warnings=False, by_alias=True), strict=True)
-        adapter.validate_python(dict(raw) if isinstance(raw, dict) else raw, strict=True)
+        adapter.validate_python(_input_of(value), strict=True)
     except ValidationError as precise:
         return _faults(precise)
     except (PydanticSerializationError, AttributeError, TypeError, RecursionError):
         pass
     return (Fault("", "serialization", str(error).replace("\n", " ")),)
+
+
+def _input_of(value: Any) -> Any:
+    """A model as the dict, by alias, that its validator takes; it would pass an instance."""
+    if not isinstance(value, BaseModel):
+        return value
+    fields = type(value).model_fields
+    return {
+        _alias(fields[name], name) if name in fields else name: content
+        for name, content in value.__dict__.items()
+    }
+
+
+def _alias(field: FieldInfo, name: str) -> str:
+    return field.validation_alias if isinstance(field.validation_alias, str) else name
 
 
 def _faults(error: ValidationError) -> tuple[Fault, ...]:

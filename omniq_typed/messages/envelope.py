@@ -63,7 +63,7 @@ def address_and_job(
 ) -> tuple[str, NewJob]:
     """The queue and the job for an instance of a message type. Raises InvalidPayload, and
     InvalidArgument where no queue is named."""
-    queue = options.queue or message_type.queue
+    queue = message_type.queue if options.queue is None else options.queue
     if queue is None:
         raise InvalidArgument(
             "queue", f"{message_type.label} names none; pass queue= or set it in @message"

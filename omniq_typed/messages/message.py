@@ -17,7 +17,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from omniq_typed.core.arguments import check_int
 from omniq_typed.core.enqueue import MAX_ATTEMPTS
 from omniq_typed.core.keys import check_queue
-from omniq_typed.errors import InvalidMessageType
+from omniq_typed.errors import InvalidArgument, InvalidMessageType
 from omniq_typed.models import Ordering
 
 T = TypeVar("T")
@@ -117,14 +117,13 @@ def message(
     `name` is what travels, never the Python path: 1 to 128 letters, digits, '.', '_' or '-'.
     The rest are defaults for publishing. Raises InvalidMessageType, InvalidArgument.
     """
-    if not _NAME.match(str(name)):
-        raise InvalidMessageType(
-            "name", f"{name!r} is none; use 1 to 128 letters, digits, '.', '_' or '-'"
-        )
+    _check_name(name)
     check_int("version", version, 1, 10**9)
     check_int("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
     check_int("timeout_ms", timeout_ms, 0)
     check_int("backoff_ms", backoff_ms, 0)
+    if ordering not in ("relaxed", "strict"):
+        raise InvalidArgument("ordering", f"{ordering!r} is none; use 'relaxed' or 'strict'")
     if queue is not None:
         check_queue(queue)
 
@@ -151,6 +150,13 @@ def message(
         return cls
 
     return register
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise InvalidMessageType(
+            "name", f"{name!r} is none; use 1 to 128 letters, digits, '.', '_' or '-'"
+        )
 
 
 def _is_structured(cls: object) -> bool:

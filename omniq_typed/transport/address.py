@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis.connection import parse_url
 
+from omniq_typed.core.arguments import check_int
 from omniq_typed.errors import InvalidArgument
 
 _FSYNC = ("always", "everysec", "no")
@@ -47,16 +49,25 @@ class Address:
 def from_url(url: object) -> Address:
     """`redis://`, `rediss://`, `unix://`, `embedded://` (in memory) or `embedded:///path`
     (kept on disk; `?fsync=always|everysec|no`). Raises InvalidArgument."""
-    scheme = urlsplit(url).scheme if isinstance(url, str) else ""
-    if not isinstance(url, str) or scheme not in _SCHEMES:
-        raise InvalidArgument("url", f"{url!r} is none; start it with one of {_SCHEMES} and '://'")
-    if scheme == "embedded":
+    if not isinstance(url, str) or not url.startswith(tuple(f"{name}://" for name in _SCHEMES)):
+        shown = repr(_without_secrets(url) if isinstance(url, str) else url)
+        raise InvalidArgument("url", f"{shown} is none; start it with one of {_SCHEMES} and '://'")
+    if url.startswith("embedded://"):
         return _embedded(url)
     try:
         parse_url(url)  # type: ignore[no-untyped-call]
     except ValueError as error:
-        raise InvalidArgument("url", f"{url!r}: {error}") from error
+        # A '/' in a password ends the host: what stands before it is taken for the port, and told.
+        why = str(error)
+        if re.search(r"//[^/?#]*[/?#].*@", url):
+            why = "write '/', '?' and '#' in a user name or password as %2F, %3F and %23"
+        raise InvalidArgument("url", f"{_without_secrets(url)!r}: {why}") from None
     return Address(url=url)
+
+
+def _without_secrets(url: str) -> str:
+    """For messages: neither user and password nor the query, which may hold one."""
+    return re.sub(r"//.*@", "//", url, flags=re.DOTALL).partition("?")[0]
 
 
 def _embedded(url: str) -> Address:
@@ -74,7 +85,7 @@ def _embedded(url: str) -> Address:
 
 
 def from_host(
-    host: str,
+    host: object,
     port: object,
     *,
     db: object = 0,
@@ -83,10 +94,10 @@ def from_host(
     ssl: bool = False,
 ) -> Address:
     """The server at host and port. Raises InvalidArgument."""
-    if not isinstance(port, int) or not 0 < port < 65536:
-        raise InvalidArgument("port", f"{port!r} is none; use 1 to 65535")
-    if not isinstance(db, int) or db < 0:
-        raise InvalidArgument("db", f"{db!r} is none; use 0 or more")
+    if not isinstance(host, str) or not host:
+        raise InvalidArgument("host", f"{host!r} is none; use a name or an address")
+    check_int("port", port, 1, 65535)
+    check_int("db", db, 0)
     options = {
         "host": host,
         "port": port,

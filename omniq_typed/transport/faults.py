@@ -37,6 +37,9 @@ _BY_CODE: dict[str, tuple[type[ServerError], str]] = {
     "UNBLOCKED": (ConnectionLost, "the server gave up a blocking call; its role changed"),
 }
 
+# The code of a denial within a script is just ERR: the words of Redis 7.0, and of later servers.
+_DENIED_IN_SCRIPT = ("The user executing the script can't ", "ACL failure in script: ")
+
 
 def translate(error: BaseException) -> BaseException:
     """Our exception for one of redis-py's; any other comes back as it is."""
@@ -49,6 +52,9 @@ def translate(error: BaseException) -> BaseException:
         for code, (kind, meaning) in _BY_CODE.items():
             if f"{code} " in said:
                 return kind(meaning, said)
+        if any(words in said for words in _DENIED_IN_SCRIPT):
+            kind, meaning = _BY_CODE["NOPERM"]
+            return kind(meaning, said)
     if isinstance(error, rx.AuthenticationError):
         return AuthenticationFailed("wrong user name or password", said)
     if isinstance(error, rx.NoPermissionError):

@@ -97,14 +97,10 @@ def take_all(client: OmniqClient, queue: str, now_ms: int = T0) -> list[str]:
 
 def fail(client: OmniqClient, queue: str, job_id: str, now_ms: int = T0) -> None:
     """A job with one attempt that has used it."""
-    client.publish(
-        queue=queue, payload={}, job_id=job_id, max_attempts=1, now_ms_override=now_ms
-    )
+    client.publish(queue=queue, payload={}, job_id=job_id, max_attempts=1, now_ms_override=now_ms)
     job = take(client, queue, now_ms)
     assert job.job_id == job_id
-    client.ack_fail(
-        queue=queue, job_id=job_id, lease_token=job.lease_token, now_ms_override=now_ms
-    )
+    client.ack_fail(queue=queue, job_id=job_id, lease_token=job.lease_token, now_ms_override=now_ms)
 
 
 def nodes(server: AnyServer) -> list[Server]:
@@ -151,11 +147,11 @@ def scripted_commands(server: Server, action: Callable[[], object]) -> list[list
     """The commands, as words, that scripts ran on the server during the action."""
     end = "end of the action"
     commands: list[list[str]] = []
-    with contextlib.closing(server.client(decode_responses=True)) as client:
-        with client.monitor() as spy:
-            action()
-            server.command("ECHO", end)
-            while end not in (seen := spy.next_command())["command"]:
-                if seen["client_type"] == "lua":
-                    commands.append(seen["command"].split())
+    client: Any = server.client(decode_responses=True)
+    with contextlib.closing(client), client.monitor() as spy:
+        action()
+        server.command("ECHO", end)
+        while end not in (seen := spy.next_command())["command"]:
+            if seen["client_type"] == "lua":
+                commands.append(seen["command"].split())
     return commands

@@ -1,4 +1,4 @@
-"""The state machines: every operation on a queue, and on a completion counter, beside the model.
+"""The state machine: every operation on a queue, beside the model.
 
 After each operation: the laws of tests/properties/queue_laws.py on what Redis holds, the reply
 against the model's, and what Redis holds against the model. Time is passed to each operation.
@@ -7,133 +7,59 @@ against the model's, and what Redis holds against the model. Time is passed to e
 from __future__ import annotations
 
 import itertools
-import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from omniq_typed.core import admin, children, maintain, observe
+from omniq_typed.core import admin, maintain, observe
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import enqueue
-from omniq_typed.core.keys import counter_keys, queue_keys
+from omniq_typed.core.keys import queue_keys
 from omniq_typed.core.reserve import reserve
 from omniq_typed.core.settle import heartbeat, settle
-from omniq_typed.errors import CounterExists, StrictGroup
-from omniq_typed.models import Lane, NewJob, Outcome, Reservation, Settlement
+from omniq_typed.errors import StrictGroup
+from omniq_typed.models import Lane, NewJob, Outcome, Reservation, Settled, Settlement
+from tests.properties.model_match import check_model, expect
 from tests.properties.queue_laws import (
     LANES,
-    LawBroken,
     Queue,
     check_state,
     check_step,
     check_unchanged,
     read_queue,
 )
-from tests.properties.queue_model import ChildrenModel, Job, QueueModel
+from tests.properties.queue_model import QueueModel
+from tests.properties.queue_plans import (
+    GIDS,
+    IDS,
+    START_MS,
+    STRICT_FROM_THE_START,
+    STRICT_GIDS,
+    End,
+    JobPlan,
+    LeaseChoice,
+    ends,
+    job_plans,
+    keep_completed,
+    lease_choices,
+    some_ids,
+    some_plans,
+    upkeeps,
+    waits,
+)
 
 R = TypeVar("R")
-
-START_MS = 1_700_000_000_000
-IDS = [f"j{number}" for number in range(8)]
-GIDS = ["g0", "g1", "g2"]
-STRICT_GIDS = ["g1", "g2"]
-"""Every job of g2 is strictly ordered; g1 may become strict with any job; g0 never does."""
-STRICT_FROM_THE_START = ["g2"]
-PAYLOADS = [b'{"n":0}', b'{"n":1}']
 
 
 class Runner(Protocol):
     """A transport, or something in front of one."""
 
     def run(self, command: Command[R]) -> R: ...
-
-
-@dataclass(frozen=True)
-class JobPlan:
-    """`new`: take an id that is free, if there is one, in place of `job_id`."""
-
-    job_id: str
-    new: bool
-    payload: bytes
-    gid: str
-    max_attempts: int
-    timeout_ms: int
-    backoff_ms: int
-    due_in_ms: int
-    group_limit: int
-    strict: bool
-
-    def at(self, now: int, taken: Collection[str]) -> NewJob:
-        free = [job_id for job_id in IDS if job_id not in taken] if self.new else []
-        strict = self.gid in STRICT_FROM_THE_START or (self.strict and self.gid in STRICT_GIDS)
-        return NewJob(
-            job_id=free[0] if free else self.job_id,
-            payload=self.payload,
-            max_attempts=self.max_attempts,
-            timeout_ms=self.timeout_ms,
-            backoff_ms=self.backoff_ms,
-            due_ms=now + self.due_in_ms if self.due_in_ms else 0,
-            gid=self.gid,
-            group_limit=0 if strict or not self.gid else self.group_limit,
-            ordering="strict" if strict else "relaxed",
-        )
-
-
-@dataclass(frozen=True)
-class LeaseChoice:
-    """One of the running leases, or of all that there ever were; its own token, or another."""
-
-    running: bool
-    nth: int
-    token: str = "own"
-
-
-@dataclass(frozen=True)
-class End:
-    lease: LeaseChoice
-    outcome: Outcome
-    delay_ms: int | None
-
-
-job_plans = st.builds(
-    JobPlan,
-    job_id=st.sampled_from(IDS),
-    new=st.sampled_from([True, True, True, False]),
-    payload=st.sampled_from(PAYLOADS),
-    gid=st.sampled_from(["", "g0", "g1", "g2", "g0", "g1"]),
-    max_attempts=st.sampled_from([3, 1, 2, 3]),
-    timeout_ms=st.sampled_from([1000, 5000, 0]),
-    backoff_ms=st.sampled_from([0, 500, 3000]),
-    due_in_ms=st.sampled_from([0, 0, 0, 500, 5000]),
-    group_limit=st.integers(0, 3),
-    strict=st.booleans(),
-)
-lease_choices = st.builds(
-    LeaseChoice,
-    running=st.sampled_from([True, True, True, False]),
-    nth=st.integers(0, 7),
-    token=st.sampled_from(["own"] * 6 + ["wrong", "empty"]),
-)
-outcomes = st.sampled_from(
-    [*Outcome, Outcome.ACK, Outcome.ACK, Outcome.RETRY, Outcome.RETRY, Outcome.RETRY]
-)
-ends = st.builds(
-    End,
-    lease=lease_choices,
-    outcome=outcomes,
-    delay_ms=st.sampled_from([None, 0, 2000]),
-)
-some_ids = st.lists(st.sampled_from(IDS), min_size=1, max_size=3)
-some_plans = st.lists(job_plans, min_size=1, max_size=3)
-waits = st.sampled_from([0, 0, 0, None, None, 1, 500, 1000, 3000, 5000, 60_000, -1, -700, -6000])
-"""Backwards: a fail-over to a server whose clock is late."""
-keep_completed = st.sampled_from([1, 0, 2, 100])
-upkeeps = st.sampled_from([100, 0, 1, 2])
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -237,7 +163,7 @@ class QueueMachine(RuleBasedStateMachine):
             unchanged=all(one.status == "ERR" for one in expected),
             to_head={one.job_id for one in expected if one.status == "RELEASED"},
         )
-        self.count(*(one.detail if one.status == "ERR" else one.status for one in reply))
+        self.count_settled(reply)
 
     @precondition(lambda self: self.before.active)
     @rule(chosen=st.lists(lease_choices, min_size=1, max_size=3), after_ms=waits)
@@ -264,8 +190,7 @@ class QueueMachine(RuleBasedStateMachine):
         error = expected[0].detail
         self.check([one.error for one in self.runner.run(beat)], [error], unchanged=True)
         self.count(error)
-        if self.model.is_current(job_id, token):
-            raise LawBroken("refused_changes_nothing", f"{token} is valid")
+        self.do_reserve("use_stale_token", 0, stale, 0, 0)
 
     @precondition(lambda self: self.before.delayed)
     @rule(limit=st.integers(1, 3), after_ms=waits)
@@ -430,6 +355,7 @@ class QueueMachine(RuleBasedStateMachine):
         )
         self.leases += [(job.job_id, job.lease_token) for job in reply.jobs]
         self.count("PAUSED" if reply.paused else f"{len(reply.jobs)} jobs")
+        self.count_settled(reply.settled)
 
     def lease(self, choice: LeaseChoice) -> tuple[str, str]:
         """An id and a token; made up where there is no lease yet."""
@@ -488,136 +414,10 @@ class QueueMachine(RuleBasedStateMachine):
         cls = type(self)
         cls.replies.update(f"{cls.last_steps[-1]}: {kind}" for kind in kinds)
 
-
-def expect(found: object, expected: object) -> None:
-    if found != expected:
-        raise LawBroken("model", f"got {found}, expected {expected}")
-
-
-def check_model(model: QueueModel, queue: Queue) -> None:
-    """What Redis holds is what the model holds."""
-    expect(queue.wait, model.wait)
-    expect(queue.failed, model.failed)
-    expect(queue.completed, model.completed)
-    expect(queue.delayed, {job.job_id: job.due_ms for job in model.in_state("delayed")})
-    expect(queue.active, {job.job_id: job.lock_until_ms for job in model.in_state("active")})
-    expect(list(queue.groups_ready), model.ready)
-    expect(queue.turn, "0" if model.groups_turn else "1")
-    expect(queue.paused, model.paused)
-    for lane in LANES:
-        expect(queue.entered[lane], {job.job_id: job.entered_ms for job in model.in_state(lane)})
-    for gid, keys in queue.groups.items():
-        group = model.group(gid)
-        expect(keys.waiting, group.waiting)
-        expect(keys.inflight or 0, model.inflight(gid))
-        expect(keys.limit or 0, group.limit)
-        expect(keys.ordering == "strict", group.strict)
-        expect(keys.held or "", group.held)
-    expect(set(queue.jobs), set(model.jobs))
-    for job_id, stored in queue.jobs.items():
-        expected = job_fields(model.jobs[job_id])
-        expect({name: stored.get(name, "") for name in expected}, expected)
-        expect(_failure(stored), _expected_failure(model.jobs[job_id]))
-
-
-def job_fields(job: Job) -> dict[str, str]:
-    """The fields of the hash. `due_ms` says something while the job is delayed."""
-    times = {
-        "lock_until_ms": job.lock_until_ms,
-        "created_ms": job.created_ms,
-        "updated_ms": job.updated_ms,
-        "queued_ms": job.queued_ms,
-        "first_started_ms": job.first_started_ms,
-        "last_started_ms": job.last_started_ms,
-        "completed_ms": job.completed_ms,
-        "failed_ms": job.failed_ms,
-        "last_error_ms": job.failure.at_ms if job.failure else 0,
-    }
-    if job.state == "delayed":
-        times["due_ms"] = job.due_ms
-    return {
-        "id": job.job_id,
-        "payload": job.payload.decode(),
-        "gid": job.gid,
-        "state": job.state,
-        "attempt": str(job.attempt),
-        "max_attempts": str(job.max_attempts),
-        "timeout_ms": str(job.timeout_ms),
-        "backoff_ms": str(job.backoff_ms),
-        "lease_token": job.lease_token,
-        "last_error": job.failure.message if job.failure else "",
-        **{name: str(value) if value else "" for name, value in times.items()},
-    }
-
-
-def _failure(stored: dict[str, str]) -> object:
-    return json.loads(stored["failure"]) if "failure" in stored else None
-
-
-def _expected_failure(job: Job) -> object:
-    return job.failure and {
-        "reason": job.failure.reason,
-        "message": job.failure.message,
-        "errors": json.loads(job.failure.errors_json),
-        "attempt": job.failure.attempt,
-        "at_ms": job.failure.at_ms,
-    }
-
-
-class ChildrenMachine(RuleBasedStateMachine):
-    """A completion counter. Its memory runs by the server's clock, so it is cut by hand here."""
-
-    runner: ClassVar[Runner]
-    client_of: ClassVar[Callable[[bytes], Any]]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.key = f"laws-{uuid.uuid4().hex}"
-        self.keys = counter_keys(self.key)
-        self.client = type(self).client_of(self.keys[0])
-        self.model = ChildrenModel()
-        self.zero_to: set[str] = set()
-
-    def teardown(self) -> None:
-        self.client.delete(*self.keys)
-
-    @rule(expected=st.integers(1, 3))
-    def init(self, expected: int) -> None:
-        allowed = self.model.init(expected)
-        try:
-            self.runner.run(children.childs_init(self.key, expected))
-            done = True
-        except CounterExists:
-            done = False
-        if done:
-            self.zero_to = set()
-        self.check(done, allowed)
-
-    @rule(child=st.sampled_from(["c0", "c1", "c2", "c3"]))
-    def ack(self, child: str) -> None:
-        reply = self.runner.run(children.child_ack(self.key, child, remember_ms=600_000))
-        if reply == 0:
-            self.zero_to.add(child)
-        if len(self.zero_to) > 1:
-            raise LawBroken("one_finisher", f"0 went to {self.zero_to}")
-        self.check(reply, self.model.ack(child))
-
-    @precondition(lambda self: self.model.finisher is not None)
-    @rule()
-    def forget(self) -> None:
-        assert self.client.delete(self.keys[2]) == 1
-        self.model.forget()
-        self.check(None, None)
-
-    def check(self, reply: object, expected: object) -> None:
-        expect(reply, expected)
-        count, done, finished = self.keys
-        left, finisher = self.client.get(count), self.client.get(finished)
-        expect(left and int(left), self.model.left)
-        expect({child.decode() for child in self.client.smembers(done)}, self.model.done)
-        expect(finisher and finisher.decode(), self.model.finisher)
-        if finisher and not 0 < self.client.pttl(finished) <= 600_000:
-            raise LawBroken("memory", f"ends in {self.client.pttl(finished)} ms")
+    def count_settled(self, settled: Iterable[Settled]) -> None:
+        """Of the replies to settlements, whether alone or with a reserve."""
+        kinds = (one.detail if one.status == "ERR" else one.status for one in settled)
+        type(self).replies.update(f"settle: {kind}" for kind in kinds)
 
 
 def queue_machine(runner: Runner, client_of: Callable[[bytes], Any]) -> type[QueueMachine]:
@@ -631,8 +431,3 @@ def queue_machine(runner: Runner, client_of: Callable[[bytes], Any]) -> type[Que
         "last_steps": [],
     }
     return type("BoundQueueMachine", (QueueMachine,), attributes)
-
-
-def children_machine(runner: Runner, client_of: Callable[[bytes], Any]) -> type[ChildrenMachine]:
-    attributes = {"runner": runner, "client_of": staticmethod(client_of)}
-    return type("BoundChildrenMachine", (ChildrenMachine,), attributes)

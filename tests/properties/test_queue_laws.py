@@ -12,14 +12,17 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from omniq_typed.transport.address import from_url
 from omniq_typed.transport.sync import SyncTransport
-from tests.properties.queue_machine import children_machine, queue_machine
+from tests.properties.children_machine import children_machine
+from tests.properties.queue_machine import QueueMachine, queue_machine
+from tests.properties.queue_plans import JobPlan
 from tests.servers import AnyServer
 
 QUICK = settings(
     max_examples=30,
     stateful_step_count=40,
     deadline=None,
-    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
 )
 LONG = settings(QUICK, max_examples=300, stateful_step_count=60)
 
@@ -46,6 +49,46 @@ def test_queue(transport: SyncTransport) -> None:
 def test_completion_counter(transport: SyncTransport) -> None:
     machine = children_machine(transport, owner_of(transport))
     run_state_machine_as_test(machine, settings=settings(QUICK, stateful_step_count=20))
+
+
+def plan(
+    job_id: str, gid: str, limit: int = 0, due_in_ms: int = 0, strict: bool = False
+) -> JobPlan:
+    return JobPlan(job_id, False, b"{}", gid, 3, 1000, 0, due_in_ms, limit, strict)
+
+
+def test_a_delayed_job_that_brings_a_limit(transport: SyncTransport) -> None:
+    """Found by the laws: a waiting job may start by the new limit, and its group was not ready."""
+    with example_by_hand(transport) as example:
+        example.enqueue([plan("j0", "g0"), plan("j1", "g0")])
+        example.do_reserve("reserve", 1, [], 100, 100)
+        example.enqueue([plan("j2", "g0", limit=2, due_in_ms=500)])
+        example.do_reserve("reserve", 1, [], 100, 100)
+        assert set(example.before.active) == {"j0", "j1"}
+
+
+def test_a_delayed_job_that_makes_its_group_strict(transport: SyncTransport) -> None:
+    """Found by the laws: the group had no free slot any more, and stayed ready."""
+    with example_by_hand(transport) as example:
+        example.enqueue([plan("j0", "g1", limit=2), plan("j1", "g1")])
+        example.do_reserve("reserve", 1, [], 100, 100)
+        example.enqueue([plan("j2", "g1", due_in_ms=500, strict=True)])
+        assert not example.before.groups_ready
+
+
+def test_a_worker_that_leaves_work_wakes_the_next(transport: SyncTransport) -> None:
+    """Found by the laws: a group becomes ready once for two jobs, and one token woke one worker."""
+    with example_by_hand(transport) as example:
+        example.enqueue([plan("j0", "g0", limit=2), plan("j1", "g0")])
+        example.wake_and_reserve(limit=1)
+        assert example.before.wake == 1
+
+
+@contextlib.contextmanager
+def example_by_hand(transport: SyncTransport) -> Iterator[QueueMachine]:
+    example = queue_machine(transport, owner_of(transport))()
+    yield example
+    example.teardown()
 
 
 @pytest.mark.slow

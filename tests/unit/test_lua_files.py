@@ -1,0 +1,276 @@
+"""The headers of the Lua scripts say what the code does, and the includes are exactly those that
+are called."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+import pytest
+
+from omniq_typed.core import keys
+from omniq_typed.core.replies import _REFUSALS
+from omniq_typed.core.scripts import lua_folder, script, script_names
+from tests.servers import Server
+
+SECTIONS = ["KEYS", "ARGV", "DERIVED", "RETURNS", "STATE", "INVARIANT"]
+STATES = {"wait", "delayed", "active", "failed", "completed", "(none)"}
+QUEUE_KEYS = "the 18 fixed keys of the queue, lib/queue_keys.lua"
+COUNTER_KEYS = "{cc:KEY}:count, {cc:KEY}:done, {cc:KEY}:finished"
+
+LIB = {path.stem: path.read_text(encoding="utf-8") for path in (lua_folder() / "lib").glob("*.lua")}
+COMMANDS = {
+    name: (lua_folder() / "commands" / f"{name}.lua").read_text(encoding="utf-8")
+    for name in script_names()
+}
+
+each_command = pytest.mark.parametrize("name", COMMANDS)
+each_lib = pytest.mark.parametrize("name", sorted(LIB))
+
+
+def code_of(source: str) -> str:
+    """Without comments. No string of ours holds two hyphens."""
+    return re.sub(r"--.*", "", source)
+
+
+def calls_of(source: str) -> set[str]:
+    """The lib functions that a source calls."""
+    body = re.sub(r"local function \w+", "", code_of(source))
+    return {name for name in re.findall(r"(?<![.\w])(\w+)\(", body) if name in LIB}
+
+
+def reachable(name: str) -> set[str]:
+    """The lib functions that a command calls, directly or through others."""
+    found: set[str] = set()
+    left = calls_of(COMMANDS[name])
+    while left:
+        each = left.pop()
+        found.add(each)
+        left |= calls_of(LIB[each]) - found
+    return found
+
+
+def header_of(name: str) -> list[str]:
+    lines = COMMANDS[name].splitlines()
+    end = next(i for i, line in enumerate(lines) if not line.startswith("-- "))
+    return lines[:end]
+
+
+def sections_of(name: str) -> list[tuple[str, str]]:
+    """(section, text) in the order of the header; lines that go on are joined."""
+    found: list[tuple[str, str]] = []
+    for line in header_of(name)[1:]:
+        start = re.match(r"-- ([A-Z]+): (.+)", line)
+        if start:
+            found.append((start[1], start[2]))
+        elif line.startswith("--   ") and found:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {line[5:]}")
+        else:
+            assert line.startswith("-- @include "), line
+    return found
+
+
+def section(name: str, wanted: str) -> str:
+    return dict(sections_of(name))[wanted]
+
+
+def includes_of(name: str) -> list[str]:
+    return [
+        part
+        for line in header_of(name)
+        if line.startswith("-- @include ")
+        for part in line.split()[2:]
+    ]
+
+
+@each_command
+def test_the_header_starts_with_the_name_and_has_every_section_in_order(name: str) -> None:
+    assert re.match(rf"-- {name}: \S", header_of(name)[0])
+    assert [title for title, _ in sections_of(name)] == SECTIONS
+
+
+@each_command
+def test_includes_are_those_that_are_called_each_once(name: str) -> None:
+    included = includes_of(name)
+    assert len(included) == len(set(included))
+    assert set(included) <= set(LIB), "an include names no file of lua/lib"
+    assert set(included) == reachable(name)
+
+
+@each_command
+def test_includes_are_found_by_the_flattener(name: str) -> None:
+    """An @include below the header would be flattened too; none of ours is."""
+    assert COMMANDS[name].count("@include") == sum("@include" in row for row in header_of(name))
+    assert script(name).text == "".join([*map(LIB.get, includes_of(name)), COMMANDS[name]])  # type: ignore[list-item]
+
+
+@each_command
+def test_a_callee_stands_before_its_caller(name: str) -> None:
+    included = includes_of(name)
+    for position, caller in enumerate(included):
+        late = calls_of(LIB[caller]) - set(included[:position]) - {caller}
+        assert not late, f"{caller} calls {late}, which the header includes behind it"
+
+
+@each_lib
+def test_a_lib_file_is_one_local_function_of_its_own_name(name: str) -> None:
+    code = code_of(LIB[name])
+    assert re.findall(r"\bfunction\b\s*(\w*)", code) == [name]
+    assert re.match(rf"\s*local function {name}\(", code)
+    assert code.rstrip().endswith("\nend"), "a statement stands behind the function"
+
+
+@each_lib
+def test_a_lib_file_gets_all_by_parameters(name: str) -> None:
+    assert not re.search(r"\b(KEYS|ARGV)\b", code_of(LIB[name]))
+
+
+@each_lib
+def test_a_lib_file_says_what_it_does(name: str) -> None:
+    assert LIB[name].startswith("-- ")
+
+
+@each_lib
+def test_a_lib_file_is_used_by_a_command(name: str) -> None:
+    assert any(name in reachable(command) for command in COMMANDS)
+
+
+@each_command
+def test_keys_names_those_that_the_script_takes(name: str) -> None:
+    takes_queue = "queue_keys(KEYS)" in code_of(COMMANDS[name])
+    assert section(name, "KEYS") == (QUEUE_KEYS if takes_queue else COUNTER_KEYS)
+    numbers = {int(n) for n in re.findall(r"KEYS\[(\d+)\]", code_of(COMMANDS[name]))}
+    assert numbers == (set() if takes_queue else {1, 2, 3})
+
+
+def test_the_keys_of_a_counter_stand_in_the_order_of_the_headers() -> None:
+    assert ", ".join(key.decode() for key in keys.counter_keys("KEY")) == COUNTER_KEYS
+
+
+@each_command
+def test_argv_tells_of_arguments_where_there_are_some(name: str) -> None:
+    code, said = code_of(COMMANDS[name]), section(name, "ARGV")
+    assert (said == "(none)") == ("ARGV" not in code)
+    assert said.startswith("now_ms ('0' = server time)") == ("now_ms(ARGV[1])" in code)
+
+
+@each_command
+def test_derived_lists_exactly_the_keys_that_are_built(name: str) -> None:
+    code = code_of(COMMANDS[name]) + "".join(code_of(LIB[each]) for each in reachable(name))
+    derived = {f"g:GID:{part}" for part in re.findall(r"group_key\([^()]+, '(\w+)'\)", code)}
+    assert code.count("group_key(") - code.count("function group_key(") == len(
+        re.findall(r"group_key\([^()]+, '\w+'\)", code)
+    ), "a part of a group that is no literal cannot be checked"
+    if "job_key" in reachable(name):
+        derived.add("job:ID")
+    said = section(name, "DERIVED")
+    listed = [] if said == "(none)" else said.split(", ")
+    assert len(listed) == len(set(listed))
+    assert set(listed) == derived
+
+
+@each_command
+def test_the_codes_that_returns_names_are_in_the_code(name: str) -> None:
+    said = section(name, "RETURNS")
+    named = set(re.findall(r"\b[A-Z]{2,}(?:_[A-Z]+)*\b", said))
+    literals = set(re.findall(r"'([A-Z_]+)'", code_of(script(name).text)))
+    assert named <= literals, "RETURNS names a code that the script never returns"
+    if "'ERR'" in code_of(COMMANDS[name]):
+        own = set(re.findall(r"'([A-Z]+_[A-Z_]+)'", code_of(COMMANDS[name])))
+        assert own <= named, "the script returns a code that RETURNS does not name"
+
+
+@each_command
+def test_every_code_becomes_an_exception_or_a_result(name: str) -> None:
+    """`child_ack` answers its two codes as numbers."""
+    said = section(name, "RETURNS")
+    after_err = re.findall(r"'?ERR'?,? (?:\(detail = )?'?([A-Z_|]+)", said)
+    codes = {code for group in after_err for code in group.split("|")}
+    assert codes <= set(_REFUSALS) | {"NO_COUNTER", "ALREADY_FINISHED"}
+
+
+@each_command
+def test_state_names_transitions_between_states(name: str) -> None:
+    for change in section(name, "STATE").split("; "):
+        words = set(re.findall(r"\(none\)|[a-z]+", change.split(" when ")[0])) - {"or"}
+        assert words <= STATES, words
+        assert change == "(none)" or " -> " in change
+
+
+@each_command
+def test_a_script_without_transitions_sets_no_state(name: str) -> None:
+    code = code_of(script(name).text)
+    sets_state = re.search(r"'HSET',[^\n]*'state'", code) is not None
+    removes_jobs = "redis.call('DEL', job_key(" in code_of(COMMANDS[name])
+    # Renewing a lease is a transition from active to active: nothing is written to `state`.
+    renews = section(name, "STATE") == "active -> active"
+    assert (section(name, "STATE") != "(none)") == (sets_state or removes_jobs or renews)
+
+
+@each_command
+def test_every_state_that_is_written_is_the_end_of_a_transition(name: str) -> None:
+    written = set(re.findall(r"'state', '(\w+)'", code_of(script(name).text))) & STATES
+    if re.search(r"redis\.call\('DEL', job_key\(", code_of(script(name).text)):
+        written.add("(none)")
+    ends = "".join(
+        re.sub(r".*?-> ", " ", change).split(" when ")[0]
+        for change in section(name, "STATE").split("; ")
+    )
+    assert written <= set(re.findall(r"\(none\)|[a-z]+", ends))
+
+
+@each_command
+def test_reads_only_is_said_of_scripts_that_write_nothing(name: str) -> None:
+    called = set(re.findall(r"redis\.call\('([A-Z]+)'", code_of(script(name).text)))
+    reading = {"EXISTS", "GET", "HGET", "HGETALL", "HMGET", "LLEN", "LRANGE", "MGET"}
+    reading |= {"TIME", "ZCARD", "ZRANGE", "ZREVRANGE", "ZSCORE"}
+    assert (section(name, "INVARIANT") == "reads only") == (called <= reading)
+
+
+def builders() -> dict[Path, set[str]]:
+    """The scripts that each module of core/ asks for."""
+    folder = Path(keys.__file__).parent
+    found = {
+        path: set(re.findall(r'\bscript\("(\w+)"\)', path.read_text(encoding="utf-8")))
+        for path in folder.glob("*.py")
+    }
+    return {path: names for path, names in found.items() if names}
+
+
+def test_every_command_has_a_builder_and_every_builder_its_command() -> None:
+    assert set().union(*builders().values()) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("module", builders(), ids=lambda path: path.stem)
+def test_the_docstring_of_a_builder_module_names_its_scripts(module: Path) -> None:
+    docstring = module.read_text(encoding="utf-8").split('"""')[1]
+    assert set(re.findall(r"(\w+)\.lua\b", docstring)) == builders()[module]
+
+
+def test_the_fixed_keys_stand_in_the_same_order_in_lua_and_in_python() -> None:
+    rows = re.findall(r"(\w+) = keys\[(\d+)\]", code_of(LIB["queue_keys"]))
+    in_lua = ["meta", *(field for field, _ in rows)]
+    in_python = [key.decode().removeprefix("{q}:") for key in keys.queue_keys("q")]
+    assert [int(number) for _, number in rows] == list(range(2, len(in_python) + 1))
+    renamed = {"lane:rr": "turn"}
+    assert in_lua == [renamed.get(key, key.replace(":", "_")) for key in in_python]
+    # What job and group keys grow on is the first key without its name.
+    assert "base = string.sub(keys[1], 1, -6)" in LIB["queue_keys"]
+    assert len(":meta") == 5 and f"{len(in_python)} fixed keys" in QUEUE_KEYS
+
+
+@pytest.mark.parametrize("name", [*sorted(LIB), *COMMANDS])
+def test_only_keys_of_the_queue_are_read_from_it(name: str) -> None:
+    """A misspelt one would be nil, which Redis takes for a fault only at run time."""
+    fields = set(re.findall(r"(\w+) = ", LIB["queue_keys"]))
+    code = code_of(LIB[name] if name in LIB else COMMANDS[name])
+    used = re.findall(r"\bq\.(\w+)", code) + re.findall(r"queue_keys\(KEYS\)\.(\w+)", code)
+    assert set(used) <= fields
+
+
+def test_every_script_loads_under_the_sha_that_is_reckoned(server: Server) -> None:
+    client = server.client(decode_responses=True)
+    with contextlib.closing(client):
+        for name in script_names():
+            assert client.script_load(script(name).text) == script(name).sha, name
