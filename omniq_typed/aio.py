@@ -21,7 +21,7 @@ from omniq_typed.context import (
 from omniq_typed.core import admin, children, maintain
 from omniq_typed.core import settle as settling
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
-from omniq_typed.core.enqueue import enqueue
+from omniq_typed.core.enqueue import check_jobs, enqueue
 from omniq_typed.core.payloads import check_raw
 from omniq_typed.core.reserve import reserve_one
 from omniq_typed.core.waiting import POLL_INTERVAL_S
@@ -315,11 +315,9 @@ class AsyncOmniqClient:
     ) -> list[Published]:
         """Publishes jobs in one round trip, in order; one result per job, duplicates among them.
         Atomic: one bad job and none is published. lua/commands/enqueue.lua"""
-        for job in jobs:
-            check_raw(job.payload)
         command = enqueue(
             queue,
-            jobs,
+            check_jobs(jobs),
             now_ms=now_ms_override,
             max_payload_bytes=self._settings.max_payload_bytes,
         )

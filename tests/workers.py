@@ -25,7 +25,7 @@ from omniq_typed import (
     Registry,
     message,
 )
-from omniq_typed.models import JobInfo
+from omniq_typed.models import JobInfo, QueueStats
 from tests.servers import wait_until
 
 Face = Literal["sync", "async"]
@@ -194,6 +194,9 @@ class Watch:
         assert found is not None, f"no job {job_id}"
         return found
 
+    def stats(self, queue: str) -> QueueStats:
+        return self._monitor.stats(queue)
+
     def reaches(self, queue: str, job_id: str, state: str, timeout_s: float = LONG_S) -> JobInfo:
         """Waits until the job is in a state."""
         last = ""
@@ -234,6 +237,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         self._lines: queue.Queue[str] = queue.Queue()
         self.errors: list[str] = []
@@ -278,7 +282,8 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # its children too
         self.process.wait()
         for reader in self._readers:
             reader.join()

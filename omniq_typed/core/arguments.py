@@ -11,6 +11,7 @@ from omniq_typed.errors import BatchTooLarge, InvalidArgument, PayloadTooLarge, 
 MAX_IDS_PER_CALL = 100
 MAX_MS = 10**14 - 1
 """Lua prints numbers with 14 digits; as a time that is the year 5138."""
+MAX_INTERVAL_S = 86_400
 MAX_ERROR_BYTES = 4096
 DEFAULT_MAX_PAYLOAD_BYTES = 1024 * 1024
 
@@ -21,6 +22,15 @@ def check_int(field: str, value: object, low: int, high: int = MAX_MS) -> int:
         raise InvalidArgument(field, f"{value!r} is no int")
     if not low <= value <= high:
         raise InvalidArgument(field, f"{value} is out of range; use {low} to {high}")
+    return value
+
+
+def check_seconds(field: str, value: object, low: float = 0.001) -> float:
+    """A time of `low` seconds to a day. NaN is none."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise InvalidArgument(field, f"{value!r} is no number of seconds")
+    if not low <= value <= MAX_INTERVAL_S:
+        raise InvalidArgument(field, f"{value} is out of range; use {low} to {MAX_INTERVAL_S}")
     return value
 
 
@@ -47,11 +57,12 @@ def check_ids(job_ids: Sequence[str]) -> Sequence[str]:
 def check_payload(payload: bytes, limit: int) -> bytes:
     """Encoded JSON of at most `limit` bytes that is an object or an array.
 
-    Looks at the first byte only: the caller's encoder, or `publish_raw`, vouches for the rest.
+    Looks at how it begins only: the caller's encoder, or `publish_raw`, vouches for the rest.
     """
     if len(payload) > limit:
         raise PayloadTooLarge(len(payload), limit)
-    if payload[:1] not in (b"{", b"["):
+    starts = (b"{", b"[")
+    if not payload.startswith(starts) and not payload.lstrip(b" \t\r\n").startswith(starts):
         raise UnstructuredPayload(
             "must be a JSON object or array; wrap single values, e.g. {'value': ...}"
         )

@@ -13,6 +13,7 @@ from omniq_typed.core.arguments import (
 )
 from omniq_typed.core.command import Arg, Command
 from omniq_typed.core.keys import check_gid, check_job_id, is_utf8, queue_keys
+from omniq_typed.core.payloads import check_raw
 from omniq_typed.core.replies import text
 from omniq_typed.core.scripts import script
 from omniq_typed.errors import DuplicateJob, InvalidArgument
@@ -38,6 +39,18 @@ def enqueue(
     for job in jobs:
         args += _record(job, max_payload_bytes)
     return Command(script("enqueue"), keys, args, _parse, repeatable=True)
+
+
+def check_jobs(jobs: Sequence[NewJob]) -> Sequence[NewJob]:
+    """A list of NewJob, each with a payload that is a JSON object or array. Raises
+    InvalidArgument."""
+    if not isinstance(jobs, Sequence):
+        raise InvalidArgument("jobs", f"is a {type(jobs).__name__}; pass a list of NewJob")
+    for job in jobs:
+        if not isinstance(job, NewJob):
+            raise InvalidArgument("jobs", f"has a {type(job).__name__} in it, not a NewJob")
+        check_raw(job.payload)
+    return jobs
 
 
 def publish_one(

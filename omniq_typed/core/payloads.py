@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import orjson
@@ -18,9 +19,24 @@ def encode_untyped(payload: object) -> bytes:
             " {'text': ...} or {'value': ...}"
         )
     try:
-        return orjson.dumps(payload)
+        encoded = orjson.dumps(payload)
     except (orjson.JSONEncodeError, RecursionError) as error:
         raise InvalidArgument("payload", f"cannot be written as JSON: {error}") from error
+    if b"null" in encoded:
+        _refuse_infinities(payload, "")
+    return encoded
+
+
+def _refuse_infinities(value: object, path: str) -> None:
+    """orjson writes NaN and infinities as null, which the reader could not tell from None."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidArgument("payload", f"cannot be written as JSON: {value} at {path}")
+    if isinstance(value, dict):
+        for key, each in value.items():
+            _refuse_infinities(each, f"{path}/{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, each in enumerate(value):
+            _refuse_infinities(each, f"{path}/{index}")
 
 
 def check_raw(payload: object) -> bytes:

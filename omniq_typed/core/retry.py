@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 
 from omniq_typed.core.arguments import check_int
-from omniq_typed.errors import Fault, Reject, Retry, UndecodableJob
+from omniq_typed.errors import Fault, InvalidArgument, Reject, Retry, UndecodableJob
 from omniq_typed.models import Outcome, Reserved, Settlement
 from omniq_typed.protocols import RetryPolicy
 
@@ -48,6 +48,9 @@ class Exponential:
     def __post_init__(self) -> None:
         check_int("first_ms", self.first_ms, 0)
         check_int("max_ms", self.max_ms, 0)
+        factor: object = self.factor
+        if not isinstance(factor, (int, float)) or not 1 <= factor <= 1000:
+            raise InvalidArgument("factor", f"{factor!r} is out of range; use 1 to 1000")
 
     def delay_ms(self, attempt: int, error: BaseException, unit: float) -> int | None:
         """0 to min(max_ms, first_ms * factor ** (attempt - 1))."""

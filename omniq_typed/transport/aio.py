@@ -28,7 +28,8 @@ R = TypeVar("R")
 
 
 class AsyncTransport:
-    """Connects at the first command. Belongs to the event loop that runs that command."""
+    """Connects at the first command. Belongs to the event loop that runs that command, until that
+    loop is closed: a script may call asyncio.run more than once."""
 
     def __init__(
         self, address: Address | None = None, client: AnyAsyncClient | None = None
@@ -38,15 +39,28 @@ class AsyncTransport:
         self._owned = client is None
         self._embedded: EmbeddedServer | None = None
         self._opening = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def client(self) -> AnyAsyncClient:
         """The redis-py client, connected; a cluster's where the server says it is one."""
+        self._leave_closed_loop()
         if self._client is None:
             async with self._opening:
                 if self._client is None:
                     assert self.address is not None
                     self._client, self._embedded = await open_async_client(self.address)
         return self._client
+
+    def _leave_closed_loop(self) -> None:
+        """The connections of a closed event loop can be neither used nor closed."""
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        if self._owned and self._loop is not None and self._loop.is_closed():
+            self._client, self._opening = None, asyncio.Lock()
+            if self._embedded is not None:
+                self._client = async_embedded_client(self._embedded)
+        self._loop = loop
 
     async def run(self, command: Command[R]) -> R:
         """Runs one command. Raises what its builder documents, and ServerError."""

@@ -15,10 +15,10 @@ from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE, reserve
 from omniq_typed.core.retry import given_back, succeeded, undecodable
 from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ServerError, UndecodableJob
-from omniq_typed.models import Reservation, Settlement
+from omniq_typed.models import Outcome, Reservation, Settlement
 from omniq_typed.transport.aio import AsyncTransport
 from omniq_typed.worker.ending import failure, open_job, release_last, tell, warn_dropped
-from omniq_typed.worker.heartbeat import Heartbeat
+from omniq_typed.worker.heartbeat import STOP_PATIENCE_S, Heartbeat
 from omniq_typed.worker.lane import (
     FATAL,
     GIVE_UP_AFTER_STOP_S,
@@ -57,9 +57,17 @@ async def run_async_worker(
             await _run_loops(loops, stop)
     finally:
         try:
-            await asyncio.to_thread(heartbeat.stop)
+            await _end_heartbeat(heartbeat)
         finally:
             beating.close()
+
+
+async def _end_heartbeat(heartbeat: Heartbeat) -> None:
+    """Not in a thread of the loop's pool: handlers that ignore their end may have them all."""
+    heartbeat.ask_to_stop()
+    ends_at = time.monotonic() + STOP_PATIENCE_S
+    while heartbeat.running and time.monotonic() < ends_at:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
 
 
 async def _run_loops(loops: list[QueueLoop], stop: StopRequest) -> None:
@@ -141,9 +149,12 @@ class QueueLoop:
                 if len(jobs) < room or room == 0:
                     await self._wait(reservation if room else None)
         finally:
-            for task in self._running.values():
-                task.cancel()
-            await self._end_listening()
+            try:
+                await self._interrupt()
+            finally:
+                for lease, _ in self._unsettled:
+                    self._heartbeat.unwatch(lease)
+                await self._end_listening()
 
     def _free_lanes(self) -> int:
         return min(self._route.concurrency - len(self._running), MAX_JOBS_PER_RESERVE)
@@ -238,7 +249,9 @@ class QueueLoop:
                     give_up_at = give_up_at or time.monotonic() + GIVE_UP_AFTER_STOP_S
                     if time.monotonic() > give_up_at:
                         log.error("server away, %d results lost: %s", len(batch), error)
-                        self._unsettled.clear()
+                        for lease, _ in batch:
+                            self._heartbeat.unwatch(lease)
+                        del self._unsettled[: len(batch)]
                         return None
                 wait = reconnect_wait_s(failures, random.random())
                 log.warning("queue %s: %s; trying again in %.1f s", self._route.queue, error, wait)
@@ -265,8 +278,10 @@ class QueueLoop:
     def _note_settled(
         self, batch: list[tuple[Lease, Settlement]], reservation: Reservation
     ) -> None:
-        for lease, _ in batch:
+        for lease, settlement in batch:
             self._heartbeat.unwatch(lease)
+            if settlement.outcome is Outcome.RELEASE:
+                lease.mark_lost("the job was given back")  # a handler may have ignored its end
         # More may have finished while the call was under way.
         del self._unsettled[: len(batch)]
         for settled in reservation.settled:

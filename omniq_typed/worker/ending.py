@@ -11,7 +11,7 @@ from typing import Any
 from omniq_typed.context import Lease
 from omniq_typed.core.arguments import check_int
 from omniq_typed.core.retry import failed
-from omniq_typed.errors import UndecodableJob
+from omniq_typed.errors import Reject, Retry, UndecodableJob
 from omniq_typed.models import Outcome, Reserved, Settlement
 from omniq_typed.worker.routing import Consumer, Route
 
@@ -34,7 +34,7 @@ def open_job(route: Route, job: Reserved) -> tuple[Consumer, Any]:
 def failure(consumer: Consumer, lease: Lease, error: BaseException) -> Settlement:
     """The settlement for what a handler raised; by the job's own backoff where the policy fails."""
     job = lease.job
-    log.error("job %s in queue %s failed", job.job_id, lease.queue, exc_info=error)
+    _log_failure(lease, error)
     try:
         settlement = failed(job, error, consumer.retry, random.random())
         if settlement.delay_ms is not None:
@@ -45,6 +45,17 @@ def failure(consumer: Consumer, lease: Lease, error: BaseException) -> Settlemen
             "retry policy %r failed; job %s takes its own backoff_ms", consumer.retry, job.job_id
         )
         return Settlement(job.job_id, job.lease_token, Outcome.RETRY, message=described(error))
+
+
+def _log_failure(lease: Lease, error: BaseException) -> None:
+    """With a traceback, unless the handler chose this end itself."""
+    names = (lease.job.job_id, lease.queue)
+    if isinstance(error, Retry):
+        log.info("job %s in queue %s is to run again: %s", *names, described(error))
+    elif isinstance(error, Reject):
+        log.warning("job %s in queue %s rejected: %s", *names, described(error))
+    else:
+        log.error("job %s in queue %s failed", *names, exc_info=error)
 
 
 def described(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from omniq_typed.context import Lease
+from omniq_typed.core.arguments import check_seconds
 from omniq_typed.core.lease import after_failed_beat_s, beat_interval_s, lease_s
 from omniq_typed.core.settle import heartbeat
 from omniq_typed.errors import ServerError
@@ -19,6 +20,8 @@ from omniq_typed.transport.sync import SyncTransport
 log = logging.getLogger("omniq_typed.worker")
 
 _MAX_LEASES_PER_CALL = 500
+STOP_PATIENCE_S = 5.0
+"""How long a stopping worker waits for a beat that is under way."""
 
 
 @dataclass(slots=True)
@@ -35,6 +38,8 @@ class Heartbeat:
     """Start it with the worker; `watch` each lease from reserve to settlement."""
 
     def __init__(self, transport: SyncTransport, interval_s: float | None = None) -> None:
+        if interval_s is not None:
+            check_seconds("heartbeat_interval_s", interval_s)
         self._transport = transport
         self._interval_s = interval_s
         self._watched: dict[str, _Watched] = {}
@@ -48,10 +53,19 @@ class Heartbeat:
 
     def stop(self) -> None:
         """Ends the thread; leases still watched are left to run out."""
+        self.ask_to_stop()
+        self._thread.join(timeout=STOP_PATIENCE_S)
+
+    def ask_to_stop(self) -> None:
+        """`stop` without the wait; `running` tells when it is over."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        self._thread.join(timeout=5)
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread lives."""
+        return self._thread.is_alive()
 
     def watch(self, lease: Lease) -> None:
         """Renews this lease from now on."""
@@ -94,15 +108,14 @@ class Heartbeat:
             command = replace(heartbeat(queue, leases), repeatable=False)
             try:
                 results = self._transport.run(command)
+                for each, result in zip(watched, results, strict=True):
+                    self._note(each, result, sent_at)
             except ServerError as error:
                 self._postpone(watched, error)
             except Exception:
                 # This thread must outlive any fault: without it every lease of the process ends.
                 log.exception("heartbeat for queue %s failed", queue)
                 self._postpone(watched, None)
-            else:
-                for each, result in zip(watched, results, strict=True):
-                    self._note(each, result, sent_at)
 
     def _note(self, watched: _Watched, result: HeartbeatResult, sent_at: float) -> None:
         lease = watched.lease

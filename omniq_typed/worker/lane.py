@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from omniq_typed.context import Ctx, Lease, Settings
+from omniq_typed.core.arguments import check_seconds
 from omniq_typed.core.reserve import reserve
 from omniq_typed.core.retry import given_back, succeeded, undecodable
 from omniq_typed.core.waiting import POLL_INTERVAL_S, idle_wait_s, reconnect_wait_s
@@ -50,6 +51,9 @@ class LaneOptions:
     poll_interval_s: float = POLL_INTERVAL_S
     say: Callable[[str], None] = log.debug
 
+    def __post_init__(self) -> None:
+        check_seconds("poll_interval_s", self.poll_interval_s)
+
 
 class Lane:
     """Runs in the thread that calls `run`."""
@@ -82,17 +86,23 @@ class Lane:
 
         Raises AuthenticationFailed, PermissionDenied; waits through every other ServerError.
         """
-        while True:
-            wanted = 0 if self._stop.requested else self._options.prefetch
-            reservation = self._settle_and_reserve(wanted)
-            if reservation is None:
-                return
-            if reservation.jobs:
-                self._work_off(reservation.jobs)
-            elif self._stop.requested:
-                return
-            else:
-                self._wait(reservation)
+        try:
+            while True:
+                wanted = 0 if self._stop.requested else self._options.prefetch
+                reservation = self._settle_and_reserve(wanted)
+                if reservation is None:
+                    return
+                if reservation.jobs:
+                    self._work_off(reservation.jobs)
+                elif self._stop.requested:
+                    return
+                else:
+                    self._wait(reservation)
+        finally:
+            # Other lanes may work for hours yet: what this one could not settle is not to be
+            # kept alive with theirs.
+            for lease in self._running:
+                self._heartbeat.unwatch(lease)
 
     def abandon(self) -> list[Settlement]:
         """Called from another thread after an undrained stop: how the jobs that this lane holds are

@@ -57,7 +57,9 @@ def run_worker(
 
 def _interruptible(stop: StopRequest) -> bool:
     """Whether the calling thread can end a handler as soon as `stop` demands."""
-    return stop.drain or threading.current_thread() is threading.main_thread()
+    return stop.drain or (
+        stop.only_by_signal and threading.current_thread() is threading.main_thread()
+    )
 
 
 def _run_threads(transport: SyncTransport, lanes: list[Lane], stop: StopRequest) -> None:

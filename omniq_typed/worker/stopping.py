@@ -49,6 +49,11 @@ class StopRequest:
         """Whether the worker has to stop."""
         return self._requested or (self._event is not None and self._event.is_set())
 
+    @property
+    def only_by_signal(self) -> bool:
+        """Whether the user gave no event, which cannot interrupt a handler as a signal can."""
+        return self._event is None
+
     def request(self) -> None:
         """Stops the worker, from any thread."""
         self._requested = True

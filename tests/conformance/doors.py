@@ -9,12 +9,15 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from omniq_typed import AsyncOmniqClient, AsyncQueueMonitor, OmniqClient, QueueMonitor
+from omniq_typed.core.command import Command
 from omniq_typed.models import ReserveJob
+from omniq_typed.transport.sync import SyncTransport
 from tests.servers import AnyServer, Cluster, Server
 
+R = TypeVar("R")
 Face = Literal["sync", "async"]
 FACES: tuple[Face, ...] = ("sync", "async")
 
@@ -29,6 +32,11 @@ class Doors:
     face: Face
     client: OmniqClient
     monitor: QueueMonitor
+    transport: SyncTransport
+
+    def run(self, command: Command[R]) -> R:
+        """One command that the client has no method for."""
+        return self.transport.run(command)
 
 
 @contextlib.contextmanager
@@ -36,7 +44,7 @@ def open_doors(face: Face, **options: Any) -> Iterator[Doors]:
     """`options` as for `OmniqClient`."""
     if face == "sync":
         with OmniqClient(**options) as client:
-            yield Doors(face, client, QueueMonitor(client))
+            yield Doors(face, client, QueueMonitor(client), client.transport)
         return
     with asyncio.Runner() as runner:
         inner = AsyncOmniqClient(**options)
@@ -45,6 +53,7 @@ def open_doors(face: Face, **options: Any) -> Iterator[Doors]:
                 face,
                 cast(OmniqClient, _Blocking(inner, runner)),
                 cast(QueueMonitor, _Blocking(AsyncQueueMonitor(inner), runner)),
+                cast(SyncTransport, _Blocking(inner.transport, runner)),
             )
         finally:
             runner.run(inner.close())

@@ -4,6 +4,7 @@ own that names what is at fault, and none leaves a key behind."""
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -166,7 +167,10 @@ NOT_JSON: list[Any] = [
     b"1", b"null", b"true", "{}", None, {}, bytearray(b"{}"),
 ]  # fmt: skip
 UNSTRUCTURED: list[Any] = ["text", b"{}", 5, 1.5, None, True, ("a",), {"a"}]
-UNWRITABLE: list[Any] = [{"a": object()}, {1: 2}, {"a": {1, 2}}, {"a": 2**70}, {"a": "\ud800"}]
+UNWRITABLE: list[Any] = [
+    {"a": object()}, {1: 2}, {"a": {1, 2}}, {"a": 2**70}, {"a": "\ud800"},
+    {"a": math.nan}, [[math.inf]], {"a": None, "b": [{"c": -math.inf}]},
+]  # fmt: skip
 
 
 def _nested(depth: int) -> dict[str, Any]:
@@ -178,6 +182,7 @@ def _nested(depth: int) -> dict[str, Any]:
 
 BAD_LANES: list[Any] = ["", "waiting", "WAIT", "wait\n", None, 5, ["wait"]]
 BAD_COUNTS: list[Any] = [0, -1, 1.5, "3", None, True]
+BAD_INTERVALS: list[Any] = [0, -1, 0.0001, math.nan, math.inf, "1", True]
 BAD_TOKENS: list[Any] = [None, 5, b"t", "\ud800"]
 BAD_SIDES: list[Any] = [
     {"state": "active"}, {"msg_type": 5}, {"msg_\n": "a"}, {5: "a"}, {"msg_type": "\ud800"},
@@ -310,6 +315,37 @@ OTHERS: list[tuple[str, str, list[Any], Callable[[Doors, Any], object]]] = [
         "error",
         [5, b"why", ValueError("why")],
         lambda d, v: d.client.ack_fail(queue=Q, job_id="j", lease_token="t", error=v),
+    ),
+    (
+        "consume",
+        "poll_interval_s",
+        [None, *BAD_INTERVALS],
+        lambda d, v: d.client.consume(
+            queue=Q, handler=handler_for(d.face, print), poll_interval_s=v
+        ),
+    ),
+    (
+        "consume",
+        "heartbeat_interval_s",
+        BAD_INTERVALS,
+        lambda d, v: d.client.consume(
+            queue=Q, handler=handler_for(d.face, print), heartbeat_interval_s=v
+        ),
+    ),
+    (
+        "publish_batch",
+        "jobs",
+        [
+            None,
+            5,
+            "jobs",
+            b"jobs",
+            iter([]),
+            [{}],
+            [NewJob("fine", b"{}"), b"{}"],
+            NewJob("j", b"{}"),
+        ],
+        lambda d, v: d.client.publish_batch(queue=Q, jobs=v),
     ),
     ("publish_raw", "payload", NOT_JSON, lambda d, v: d.client.publish_raw(queue=Q, payload=v)),
     (

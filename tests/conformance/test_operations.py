@@ -5,11 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from omniq_typed import NewJob, OmniqClient, QueueMonitor
+from omniq_typed.core.admin import remove_jobs_batch, retry_failed_batch
+from omniq_typed.core.children import childs_init
+from omniq_typed.core.command import Command
+from omniq_typed.core.settle import settle
 from omniq_typed.errors import (
     CounterExists,
     DuplicateJob,
@@ -19,7 +26,15 @@ from omniq_typed.errors import (
     StrictGroup,
     WrongLane,
 )
-from omniq_typed.models import BatchResult, ChildAck, JobInfo, ReserveJob
+from omniq_typed.models import (
+    BatchResult,
+    ChildAck,
+    JobInfo,
+    Outcome,
+    ReserveJob,
+    Settled,
+    Settlement,
+)
 from tests.conformance.doors import T0, Doors, Face, dump, fail, open_doors, take, take_all
 from tests.servers import Server
 
@@ -85,6 +100,59 @@ def test_publish_without_an_id_makes_a_new_one_each_time(doors: Doors) -> None:
     ids.append(doors.client.publish_raw(queue=Q, payload=b"[]"))
     assert len(set(ids)) == 4
     assert take_all(doors.client, Q) == ids
+
+
+@dataclass
+class Order:
+    order_id: str
+    lines: list[int]
+
+
+class Parcel(BaseModel):
+    weight: float = Field(alias="weightKg")
+    sent_at: datetime
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (Order("Zoë", [1, 2]), '{"order_id":"Zoë","lines":[1,2]}'),
+        (
+            Parcel(weightKg=2.5, sent_at=datetime(2026, 1, 2, tzinfo=UTC)),
+            '{"weightKg":2.5,"sent_at":"2026-01-02T00:00:00Z"}',
+        ),
+        ({"plain": None}, '{"plain":null}'),
+        ([1], "[1]"),
+    ],
+    ids=["dataclass", "pydantic", "dict", "list"],
+)
+def test_publish_json_writes_models_as_plain_json(
+    doors: Doors, value: object, written: str
+) -> None:
+    answer = doors.client.publish_json(
+        queue=Q,
+        payload=value,
+        job_id="j",
+        max_attempts=4,
+        timeout_ms=7_000,
+        backoff_ms=9_000,
+        due_ms=T0 - 1,
+        gid="g",
+        group_limit=2,
+        now_ms_override=T0,
+    )
+    job = stored(doors.monitor, "j")
+    assert (answer, job.payload, job.side) == ("j", written, {})
+    assert (job.max_attempts, job.timeout_ms, job.backoff_ms) == (4, 7_000, 9_000)
+    assert (job.state, job.gid, job.created_ms) == ("wait", "g", T0)
+    assert doors.monitor.group_status(Q, ["g"])[0].limit == 2
+
+
+@pytest.mark.parametrize("raw", [b'{"a":  1.0, "b": "\\u00e9"}', b" \r\n\t[ 1e2 ]\n"])
+def test_publish_raw_leaves_the_bytes_as_they_are(doors: Doors, raw: bytes) -> None:
+    assert doors.client.publish_raw(queue=Q, payload=raw, job_id="j") == "j"
+    assert stored(doors.monitor, "j").payload_raw == raw
+    assert take(doors.client, Q, now_ms=0).payload.encode() == raw
 
 
 def test_an_id_with_other_content_is_refused(doors: Doors) -> None:
@@ -324,6 +392,49 @@ def test_a_failure_without_an_error_is_one_all_the_same(doors: Doors) -> None:
     token = take(doors.client, Q).lease_token
     assert doors.client.ack_fail(queue=Q, job_id="j", lease_token=token) == ("FAILED", None)
     assert stored(doors.monitor, "j").last_error == ""
+
+
+def settled(doors: Doors, *ends: Settlement) -> list[Settled]:
+    """What workers do, who end several leases in one call."""
+    return doors.run(settle(Q, ends, now_ms=T0))
+
+
+def test_jobs_that_are_given_back_stand_first_again_with_their_attempt(doors: Doors) -> None:
+    put(doors.client, "a", "b", "c", max_attempts=1)
+    put(doors.client, "x", "y", gid="g")
+    held = {job.job_id: job for job in (take(doors.client, Q) for _ in range(3))}
+    assert list(held) == ["x", "a", "b"]
+    back = [Settlement(j, held[j].lease_token, Outcome.RELEASE) for j in ("b", "a", "x")]
+    assert settled(doors, *back) == [Settled(j, "RELEASED", "") for j in ("b", "a", "x")]
+
+    job = stored(doors.monitor, "a")
+    assert (job.state, job.attempt, job.lease_token, job.lock_until_ms) == ("wait", 0, "", 0)
+    assert (job.last_error, job.failure) == ("", "")
+    assert doors.monitor.group_status(Q, ["g"])[0].inflight == 0
+    assert settled(doors, back[0]) == [Settled("b", "ERR", "NOT_ACTIVE")]
+    assert take_all(doors.client, Q) == ["a", "x", "b", "c"]
+    assert stored(doors.monitor, "a").attempt == 1
+
+
+def test_one_call_settles_each_lease_by_its_own_token(doors: Doors) -> None:
+    put(doors.client, "a", "b", "c", "d", backoff_ms=10)
+    tokens = {job.job_id: job.lease_token for job in (take(doors.client, Q) for _ in range(4))}
+    assert settled(
+        doors,
+        Settlement("a", tokens["a"], Outcome.ACK),
+        Settlement("b", tokens["b"], Outcome.RETRY, message="again"),
+        Settlement("c", tokens["c"], Outcome.FAIL, reason="rejected", message="never"),
+        Settlement("d", tokens["a"], Outcome.ACK),
+        Settlement("d", "", Outcome.FAIL),
+    ) == [
+        Settled("a", "OK", ""),
+        Settled("b", "RETRY", str(T0 + 10)),
+        Settled("c", "FAILED", ""),
+        Settled("d", "ERR", "TOKEN_MISMATCH"),
+        Settled("d", "ERR", "TOKEN_REQUIRED"),
+    ]
+    states = {job_id: stored(doors.monitor, job_id).state for job_id in tokens}
+    assert states == {"a": "completed", "b": "delayed", "c": "failed", "d": "active"}
 
 
 @pytest.mark.parametrize("keep", [3, 0])
@@ -604,4 +715,42 @@ def test_a_counter_is_started_once(doors: Doors, server: Server) -> None:
 
 def test_an_unknown_counter_is_minus_one(doors: Doors, server: Server) -> None:
     assert doors.client.child_ack(key="set", child_id="a") == ChildAck.NO_COUNTER == -1
+    assert dump(server) == {}
+
+
+# Refusals of the server that the client's own checks stand in front of
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "found"),
+    [
+        (
+            childs_init("set", 1),
+            ["0"],
+            ("childs_init", "BAD_EXPECTED", "set"),
+        ),
+        (
+            childs_init("set", 1),
+            ["1.5"],
+            ("childs_init", "BAD_EXPECTED", "set"),
+        ),
+        (
+            retry_failed_batch(Q, []),
+            ["0", *"j" * 101],
+            ("retry_failed_batch", "BATCH_TOO_LARGE", "job_ids"),
+        ),
+        (
+            remove_jobs_batch(Q, "wait", []),
+            ["0", "wait", *"j" * 101],
+            ("remove_jobs_batch", "BATCH_TOO_LARGE", "job_ids"),
+        ),
+    ],
+    ids=["no-child", "half-a-child", "101-retries", "101-removals"],
+)
+def test_the_server_itself_refuses_what_clients_should_not_send(
+    server: Server, command: Command[Any], args: list[Any], found: tuple[str, str, str]
+) -> None:
+    with OmniqClient(url=server.url) as client:
+        asked = replace(command, args=args)
+        assert refusal(OperationRefused, lambda: client.transport.run(asked)) == found
     assert dump(server) == {}

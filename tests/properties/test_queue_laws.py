@@ -15,7 +15,7 @@ from omniq_typed.transport.sync import SyncTransport
 from tests.properties.children_machine import children_machine
 from tests.properties.queue_machine import QueueMachine, queue_machine
 from tests.properties.queue_plans import JobPlan
-from tests.servers import AnyServer
+from tests.servers import AnyServer, Server
 
 QUICK = settings(
     max_examples=30,
@@ -96,6 +96,17 @@ def example_by_hand(transport: SyncTransport) -> Iterator[QueueMachine]:
 def test_queue_at_length(transport: SyncTransport) -> None:
     machine = queue_machine(transport, owner_of(transport))
     run_state_machine_as_test(machine, settings=LONG)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_reply_is_reached(redis_server: Server) -> None:
+    """By the same examples each time, so that chance does not decide it."""
+    redis_server.ensure_running()
+    with contextlib.closing(SyncTransport(from_url(redis_server.url))) as transport:
+        machine = queue_machine(transport, owner_of(transport))
+        fixed = settings(LONG, max_examples=500, derandomize=True, database=None)
+        run_state_machine_as_test(machine, settings=fixed)
     assert not REACHED - set(machine.replies), "replies that no example has seen"
 
 

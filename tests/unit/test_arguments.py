@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from omniq_typed.core.arguments import (
     check_ids,
     check_int,
     check_payload,
+    check_seconds,
     check_token,
     clip_error,
 )
@@ -60,6 +62,18 @@ def test_what_is_no_int_is_refused_by_name(value: object) -> None:
     assert repr(value) in caught.value.problem
 
 
+@pytest.mark.parametrize("value", [0.001, 1, 2.5, 86_400])
+def test_a_time_in_seconds_is_taken(value: float) -> None:
+    assert check_seconds("every_s", value) == value
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.0009, 86_401, math.nan, math.inf, None, "1", True, [1]])
+def test_what_is_no_time_in_seconds_is_refused_by_name(value: object) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        check_seconds("every_s", value)
+    assert caught.value.field == "every_s"
+
+
 def test_the_longest_time_has_as_many_digits_as_lua_prints() -> None:
     assert len(str(MAX_MS)) == 14 and len(str(MAX_MS + 1)) == 15
 
@@ -99,8 +113,12 @@ def test_an_object_or_an_array_is_a_payload(payload: bytes) -> None:
 
 
 @given(st.binary(max_size=20))
-def test_a_payload_is_known_by_its_first_byte(payload: bytes) -> None:
-    if payload.startswith((b"{", b"[")):
+@example(b' {"a": 1}')
+@example(b"\r\n\t [1]")
+@example(b"\x0b{}")
+@example(b" ")
+def test_a_payload_is_known_by_its_first_byte_behind_white_space(payload: bytes) -> None:
+    if payload.lstrip(b" \t\r\n").startswith((b"{", b"[")):
         assert check_payload(payload, 20) == payload
     else:
         with pytest.raises(UnstructuredPayload):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omniq_typed.core.arguments import MAX_MS
 from omniq_typed.core.retry import (
     Exponential,
     Fixed,
@@ -92,6 +96,18 @@ def test_a_policy_takes_no_negative_times() -> None:
             build()
 
 
+@pytest.mark.parametrize("factor", [0.5, -2, math.nan, math.inf, 1001, "2", None])
+def test_a_factor_that_does_not_grow_or_overflows_is_refused(factor: Any) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        Exponential(factor=factor)
+    assert refused.value.field == "factor"
+
+
+def test_the_largest_policy_does_not_overflow() -> None:
+    policy = Exponential(MAX_MS, 1000, MAX_MS, jitter=False)
+    assert policy.delay_ms(10**9, ERROR, 0.5) == MAX_MS
+
+
 @given(times, attempts, units)
 def test_fixed_is_the_same_each_time(pause: int, attempt: int, unit: float) -> None:
     assert Fixed(pause).delay_ms(attempt, ERROR, unit) == pause
@@ -132,9 +148,11 @@ def test_retry_without_a_time_asks_the_policy() -> None:
     assert failed(JOB, Retry(), Scripted(40), 0).delay_ms == 40
 
 
-def test_retry_refuses_a_negative_time() -> None:
-    with pytest.raises(InvalidArgument):
-        Retry(after_s=-0.1)
+@pytest.mark.parametrize("after_s", [-0.001, -5])
+def test_retry_refuses_a_negative_time(after_s: float) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        Retry(after_s=after_s)
+    assert refused.value.field == "after_s"
 
 
 def test_undecodable_says_where_and_why_and_counts_no_attempt() -> None:

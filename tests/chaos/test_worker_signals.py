@@ -1,0 +1,271 @@
+"""What Ctrl-C and SIGTERM do to a worker. Each worker is a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from omniq_typed.models import ReserveJob
+from tests.servers import Server, wait_until
+from tests.workers import LONG_S, Program, Watch, watching
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+QUICK_S = 6.0
+"""Far below the poll interval of 30 s and the handlers' 60 s; a start-up of Python fits in too."""
+
+COMMON = """
+import asyncio, os, signal, sys, time
+from omniq_typed import AsyncBus, Bus, OmniqClient
+from tests.workers import REGISTRY, Order
+url, drain, seconds = sys.argv[1], sys.argv[2] == "drain", float(sys.argv[3])
+POLL_S = 30.0
+
+def say(*words):
+    # One write per line, also where several threads speak.
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+def work(ctx):
+    say("working", ctx.job_id)
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at:
+        time.sleep(0.01)
+"""
+# All three are programs with the same handler: a job of `seconds` seconds.
+CONSUME = (
+    COMMON
+    + """
+before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+with OmniqClient(url=url) as client:
+    client.consume(queue="orders", handler=work, drain=drain, poll_interval_s=POLL_S)
+after = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+say("returned", before == after)
+"""
+)
+THREADS = (
+    COMMON
+    + """
+with Bus(url, registry=REGISTRY) as bus:
+    bus.consumer(Order, concurrency=4)(work)
+    bus.run(drain=drain, poll_interval_s=POLL_S)
+say("returned", True)
+"""
+)
+ASYNC = (
+    COMMON
+    + """
+async def main():
+    async with AsyncBus(url, registry=REGISTRY) as bus:
+        @bus.consumer(Order, concurrency=4)
+        async def handler(ctx):
+            say("working", ctx.job_id)
+            await asyncio.sleep(seconds)
+        before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+        await bus.run(drain=drain, poll_interval_s=POLL_S)
+        after = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+        say("returned", before == after)
+
+asyncio.run(main())
+"""
+)
+PROGRAMS = {"consume": CONSUME, "threads": THREADS, "asyncio": ASYNC}
+
+
+@pytest.fixture
+def watch(redis_server: Server) -> Iterator[Watch]:
+    redis_server.ensure_running()
+    redis_server.flushall()
+    with watching(redis_server.url) as found:
+        yield found
+
+
+@pytest.fixture(params=PROGRAMS)
+def source(request: pytest.FixtureRequest) -> str:
+    return PROGRAMS[request.param]
+
+
+def published(watch: Watch, count: int = 1) -> list[str]:
+    client = watch.client
+    return [client.publish(queue="orders", payload={"number": n}) for n in range(count)]
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_drain_finishes_the_running_job_and_exits_0(
+    redis_server: Server, watch: Watch, source: str, signum: signal.Signals
+) -> None:
+    (job_id,) = published(watch)
+    with Program(source, redis_server.url, "drain", "0.7") as worker:
+        worker.wait_for("working")
+        worker.signal(signum)
+        assert worker.wait_for("returned") == "returned True"
+        assert worker.exit_code() == 0
+        job = watch.job("orders", job_id)
+        assert (job.state, job.attempt) == ("completed", 1)
+    said = "".join(worker.errors)
+    assert f"{signum.name}: stopping, finishing running jobs; once more to leave at once" in said
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_without_drain_the_job_is_given_back_at_once(
+    redis_server: Server, watch: Watch, source: str, signum: signal.Signals
+) -> None:
+    count = 1 if source is CONSUME else 3
+    ids = published(watch, count)
+    with Program(source, redis_server.url, "now", "60") as worker:
+        for _ in ids:
+            worker.wait_for("working")
+        worker.signal(signum)
+        for job_id in ids:
+            job = watch.reaches("orders", job_id, "wait", QUICK_S)
+            assert (job.attempt, job.lease_token, job.lock_until_ms) == (0, "", 0)
+            assert job.last_error == ""
+        assert worker.exit_code(QUICK_S) == 0
+    assert "giving running jobs back" in "".join(worker.errors)
+    # Free for the next worker; in their order, where one lane held them all.
+    taken = [watch.client.reserve(queue="orders") for _ in ids]
+    got = [each.job_id for each in taken if isinstance(each, ReserveJob) and each.attempt == 1]
+    assert got == ids if source is not THREADS else sorted(got) == sorted(ids)
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_an_idle_worker_ends_promptly(
+    redis_server: Server, watch: Watch, source: str, signum: signal.Signals
+) -> None:
+    waiting = 4 if source is THREADS else 1
+    with Program(source, redis_server.url, "drain", "0") as worker:
+        wait_until(
+            lambda: redis_server.command("INFO", "clients")["blocked_clients"] == waiting,
+            "the worker waits for jobs",
+            LONG_S,
+        )
+        started = time.monotonic()
+        worker.signal(signum)
+        assert worker.exit_code() == 0
+        assert time.monotonic() - started < QUICK_S
+
+
+@pytest.mark.parametrize("drain", ["drain", "now"])
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [(signal.SIGINT, signal.SIGINT, 130), (signal.SIGTERM, signal.SIGTERM, 143)],
+)
+def test_a_second_signal_leaves_at_once_though_the_handler_hangs(
+    redis_server: Server,
+    watch: Watch,
+    first: signal.Signals,
+    second: signal.Signals,
+    code: int,
+    drain: str,
+) -> None:
+    """The handler swallows everything that is raised in it, and blocks."""
+    hanging = COMMON + (
+        """
+def hang(ctx):
+    while True:
+        try:
+            say("working")
+            time.sleep(60)
+        except BaseException:
+            say("swallowed")
+
+with OmniqClient(url=url) as client:
+    client.consume(queue="orders", handler=hang, drain=drain)
+"""
+    )
+    (job_id,) = published(watch)
+    with Program(hanging, redis_server.url, drain, "0") as worker:
+        worker.wait_for("working")
+        worker.signal(first)
+        if drain == "now":
+            worker.wait_for("swallowed")
+        else:
+            wait_until(lambda: bool(worker.errors), "the first signal is noticed", LONG_S)
+        assert worker.process.poll() is None
+        worker.signal(second)
+        assert worker.exit_code(QUICK_S) == code
+    assert watch.job("orders", job_id).state == "active"  # until its lease runs out
+
+
+def test_a_second_signal_leaves_though_a_handler_blocks_the_event_loop(
+    redis_server: Server, watch: Watch
+) -> None:
+    blocking = ASYNC.replace("await asyncio.sleep(seconds)", "time.sleep(seconds)")
+    assert blocking != ASYNC
+    published(watch)
+    with Program(blocking, redis_server.url, "drain", "60") as worker:
+        worker.wait_for("working")
+        worker.signal(signal.SIGINT)
+        wait_until(lambda: bool(worker.errors), "the first signal is noticed", LONG_S)
+        worker.signal(signal.SIGINT)
+        assert worker.exit_code(QUICK_S) == 130
+
+
+def test_a_child_that_a_handler_forked_ends_by_its_signals_as_ever(
+    redis_server: Server, watch: Watch
+) -> None:
+    """multiprocessing's terminate() sends SIGTERM to a fork that has our signal handlers."""
+    forking = COMMON + (
+        """
+import multiprocessing
+
+fork_context = multiprocessing.get_context("fork")
+
+def sleep(ready):
+    ready.set()
+    time.sleep(60)
+
+def fork(ctx):
+    ready = fork_context.Event()
+    child = fork_context.Process(target=sleep, args=(ready,))
+    child.start()
+    ready.wait(20)  # Python drops signals that come while it forks
+    child.terminate()
+    child.join(20)
+    say("child", child.exitcode)
+
+with OmniqClient(url=url) as client:
+    client.consume(queue="orders", handler=fork)
+say("returned")
+"""
+    )
+    published(watch)
+    with Program(forking, redis_server.url, "drain", "0") as worker:
+        assert worker.wait_for("child") == f"child -{int(signal.SIGTERM)}"
+        worker.signal(signal.SIGTERM)
+        worker.wait_for("returned")
+        assert worker.exit_code() == 0
+
+
+def test_exec_works_after_a_call_was_cut_off(redis_server: Server, watch: Watch) -> None:
+    """A signal may interrupt a handler between a command and its reply: the connection must not
+    serve that reply to the call that gives the job back."""
+    busy = COMMON + (
+        """
+def publish(ctx):
+    say("working", ctx.job_id)
+    n = 0
+    while True:
+        n += 1
+        ctx.exec.publish(queue="other", payload={"n": n})
+
+with OmniqClient(url=url) as client:
+    client.consume(queue="orders", handler=publish, drain=False)
+say("returned", True)
+"""
+    )
+    (job_id,) = published(watch)
+    for _ in range(5):
+        with Program(busy, redis_server.url, "now", "0") as worker:
+            worker.wait_for("working")
+            worker.signal(signal.SIGTERM)
+            assert worker.wait_for("returned") == "returned True"
+            assert worker.exit_code() == 0
+        job = watch.job("orders", job_id)
+        assert (job.state, job.attempt) == ("wait", 0), "".join(worker.errors)
+
+
+def test_no_thread_of_the_tests_is_left() -> None:
+    assert not [each for each in threading.enumerate() if each.name.startswith("omniq-")]
