@@ -58,7 +58,7 @@ def untyped_job(
         timeout_ms=timeout_ms,
         backoff_ms=backoff_ms,
         due_ms=due_ms,
-        gid=gid or "",
+        gid="" if gid is None else gid,
         group_limit=group_limit,
         ordering=ordering,
     )

@@ -108,7 +108,7 @@ def _check_side(name: object, value: object) -> tuple[str, str]:
 def _check_group(job: NewJob) -> None:
     if job.ordering not in ("relaxed", "strict"):
         raise InvalidArgument("ordering", f"{job.ordering!r} is none; use 'relaxed' or 'strict'")
-    if job.gid:
+    if job.gid != "":
         check_gid(job.gid)
     elif job.ordering == "strict":
         raise InvalidArgument("ordering", "'strict' orders the jobs of a group; pass a gid")

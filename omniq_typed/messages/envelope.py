@@ -75,7 +75,7 @@ def address_and_job(
         timeout_ms=_chosen(options.timeout_ms, message_type.timeout_ms),
         backoff_ms=_chosen(options.backoff_ms, message_type.backoff_ms),
         due_ms=options.due_ms,
-        gid=options.gid or "",
+        gid="" if options.gid is None else options.gid,
         group_limit=options.group_limit,
         ordering=_ordering(message_type, options),
         side=_side_fields(message_type, source, cause),

@@ -60,7 +60,7 @@ BAD_QUEUES: list[Any] = [
 ]  # fmt: skip
 BAD_IDS: list[Any] = [
     "", "a{b", "a}b", "{a}", "a\nb", "a\n", "\r", "a\x00", "\x1f", "\x7f", "a" * 257, "\ud800",
-    5, b"a", ["a"],
+    5, 0, False, b"a", ["a"], [],
 ]  # fmt: skip
 BAD_TIMES: list[Any] = [-1, 10**14, 1.5, "1", True]
 
