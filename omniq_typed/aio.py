@@ -30,9 +30,9 @@ from omniq_typed.messages.envelope import PublishOptions, new_job_id
 from omniq_typed.messages.message import Registry, default_registry
 from omniq_typed.models import BatchResult, NewJob, Ordering, Published, ReserveJob, ReservePaused
 from omniq_typed.protocols import RetryPolicy
-from omniq_typed.transport.address import from_url
 from omniq_typed.transport.aio import AsyncTransport
 from omniq_typed.transport.clients import AnyAsyncClient
+from omniq_typed.transport.connect import connect_async
 from omniq_typed.worker.aio import run_async_worker
 from omniq_typed.worker.lane import LaneOptions
 from omniq_typed.worker.routing import is_async, untyped_route
@@ -71,7 +71,7 @@ class AsyncBus:
     ) -> None:
         """`url`: redis://, rediss://, unix://, embedded:// (in memory), embedded:///path (on
         disk). `source`: who publishes, e.g. 'shop'. Raises InvalidArgument."""
-        self.transport = AsyncTransport(from_url(url))
+        self.transport = connect_async(url)
         self._settings = Settings(
             registry=registry,
             source=source,

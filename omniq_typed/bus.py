@@ -20,8 +20,7 @@ from omniq_typed.messages.envelope import PublishOptions
 from omniq_typed.messages.message import Registry, default_registry
 from omniq_typed.models import Ordering
 from omniq_typed.protocols import RetryPolicy
-from omniq_typed.transport.address import from_url
-from omniq_typed.transport.sync import SyncTransport
+from omniq_typed.transport.connect import connect
 from omniq_typed.worker.lane import LaneOptions
 from omniq_typed.worker.pool import run_worker
 from omniq_typed.worker.routing import Route, is_async, typed_consumer
@@ -120,7 +119,7 @@ class Bus:
     ) -> None:
         """`url`: redis://, rediss://, unix://, embedded:// (in memory), embedded:///path (on
         disk). `source`: who publishes, e.g. 'shop'. Raises InvalidArgument."""
-        self.transport = SyncTransport(from_url(url))
+        self.transport = connect(url)
         self._settings = Settings(
             registry=registry,
             source=source,

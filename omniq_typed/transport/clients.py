@@ -132,8 +132,15 @@ def _single(address: Address, embedded: EmbeddedServer | None) -> redis.Redis:
     if embedded is not None:
         return redis.Redis(unix_socket_path=embedded.socket_path, **options)
     if address.url:
-        return redis.Redis.from_url(address.url, **options)
+        return redis.Redis.from_url(address.url, **_for_url(address.url, options))
     return redis.Redis(**options, **address.options)
+
+
+def _for_url(url: str, options: dict[str, Any]) -> dict[str, Any]:
+    """A connection to a unix socket knows no keepalive, and refuses the word."""
+    if not url.startswith("unix:"):
+        return options
+    return {name: value for name, value in options.items() if name != "socket_keepalive"}
 
 
 def _cluster(address: Address) -> redis.RedisCluster:
@@ -148,7 +155,7 @@ def _async_single(address: Address, embedded: EmbeddedServer | None) -> redis.as
     if embedded is not None:
         return redis.asyncio.Redis(unix_socket_path=embedded.socket_path, **options)
     if address.url:
-        return redis.asyncio.Redis.from_url(address.url, **options)
+        return redis.asyncio.Redis.from_url(address.url, **_for_url(address.url, options))
     return redis.asyncio.Redis(**options, **address.options)
 
 

@@ -1,4 +1,4 @@
-"""Workers, servers and connections die at the worst moment; no job is lost and none is done by two."""
+"""Workers, servers and connections die at the worst moment; no job is lost, none done by two."""
 
 from __future__ import annotations
 
