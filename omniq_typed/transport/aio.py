@@ -145,8 +145,9 @@ class AsyncTransport:
         client = await self.client()
         with translated():
             args = call_args(command)
-            try:
-                return await client.execute_command(*args, **RAW)
-            except NoScriptError:
-                await client.script_load(command.script.text)
-                return await client.execute_command(*args, **RAW)
+            for _ in range(REPEATS):
+                try:
+                    return await client.execute_command(*args, **RAW)
+                except NoScriptError:
+                    await client.script_load(command.script.text)
+            return await client.execute_command(*args, **RAW)

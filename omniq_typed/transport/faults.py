@@ -34,6 +34,7 @@ _BY_CODE: dict[str, tuple[type[ServerError], str]] = {
     "MASTERDOWN": (ConnectionLost, "the primary of this server is down"),
     "BUSY": (ConnectionLost, "the server is busy with another script"),
     "MISCONF": (ReadOnlyServer, "the server cannot write to its disk and takes no writes"),
+    "NOSCRIPT": (ConnectionLost, "the server forgets its scripts faster than they are loaded"),
     "UNBLOCKED": (ConnectionLost, "the server gave up a blocking call; its role changed"),
 }
 

@@ -136,12 +136,14 @@ class SyncTransport:
     def _call(self, command: Command[Any]) -> Any:
         with translated():
             args = call_args(command)
-            try:
-                return self._execute(args)
-            except NoScriptError:
-                # LOAD, never EVAL: newer servers evict scripts that EVAL brought.
-                self.client.script_load(command.script.text)
-                return self._execute(args)
+            for _ in range(REPEATS):
+                try:
+                    return self._execute(args)
+                except NoScriptError:
+                    # LOAD, never EVAL: newer servers evict scripts that EVAL brought. More than
+                    # once, for the server's scripts may be flushed in between.
+                    self.client.script_load(command.script.text)
+            return self._execute(args)
 
     def _execute(self, args: tuple[Any, ...]) -> Any:
         return self.client.execute_command(*args, **RAW)  # type: ignore[no-untyped-call]

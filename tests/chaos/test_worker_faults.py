@@ -25,7 +25,6 @@ from tests.workers import (
     Face,
     Order,
     Program,
-    Running,
     Seen,
     Watch,
     bus_worker,
@@ -338,6 +337,7 @@ def test_a_lease_that_ends_while_the_server_hangs_is_told(
     assert "it ended while the server could not be reached" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_stopping_worker_does_not_wait_for_ever_for_a_server(
     durable: Server, face: Face, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -372,7 +372,7 @@ def all_done(seen: Seen, count: int) -> None:
 
 def disturbed(
     url: str, watch: Watch, face: Face, disturb: Callable[[], object], count: int = 150
-) -> Running:
+) -> None:
     """A worker finishes `count` jobs while `disturb` goes on and on."""
     seen, calm = Seen(), threading.Event()
     for n in range(count):
@@ -383,7 +383,7 @@ def disturbed(
             disturb()
 
     def handler(ctx: Any) -> None:
-        time.sleep(0.002)
+        time.sleep(0.01)
         seen.add(ctx.payload.number)
 
     disturber = threading.Thread(target=disturb_on)
@@ -406,17 +406,16 @@ def disturbed(
             LONG_S,
         )
         assert watch.stats("orders").failed == 0
-    return worker
 
 
-def test_killed_connections_lose_no_job(
-    redis_server: Server, watch: Watch, face: Face, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_killed_connections_lose_no_job(redis_server: Server, watch: Watch, face: Face) -> None:
+    killed: list[int] = []
+
     def disturb() -> None:
-        redis_server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        killed.append(redis_server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
 
     disturbed(redis_server.url, watch, face, disturb)
-    assert "trying again in" in caplog.text
+    assert sum(killed) > 10
 
 
 def test_flushed_scripts_are_loaded_again(

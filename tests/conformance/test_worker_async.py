@@ -194,6 +194,7 @@ async def test_a_cancelled_worker_does_not_wait_for_a_handler_that_will_not_end(
     await asyncio.wait_for(ended.wait(), LONG_S)
 
 
+@pytest.mark.slow
 async def test_cancelled_with_the_server_away_it_leaves_all_the_same(
     bus: AsyncBus, server: Server
 ) -> None:
