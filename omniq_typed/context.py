@@ -11,6 +11,7 @@ from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import publish_one
 from omniq_typed.core.payloads import encode_untyped
+from omniq_typed.core.replies import number
 from omniq_typed.messages.codec import encode_unregistered
 from omniq_typed.messages.envelope import Cause, PublishOptions, address_and_job, new_job_id
 from omniq_typed.messages.message import Registry, default_registry
@@ -362,8 +363,9 @@ class _JobFacts(Generic[T_co]):
 
     @property
     def msg_version(self) -> int:
-        """Version of the message type as published; 1 for an untyped job."""
-        return int(self._lease.job.msg_version or 1)
+        """Version of the message type as published; 1 for an untyped job, 0 where another program
+        wrote something that is no number."""
+        return number(self._lease.job.msg_version or 1)
 
     @property
     def correlation_id(self) -> str:

@@ -10,6 +10,7 @@
 local q = queue_keys(KEYS)
 local resumed = redis.call('DEL', q.paused)
 if resumed == 1 then
-  wake_workers(q, redis.call('LLEN', q.wait) + redis.call('ZCARD', q.groups_ready))
+  -- At least one: a worker that was idle through the pause does not know when the next job falls due.
+  wake_workers(q, math.max(1, redis.call('LLEN', q.wait) + redis.call('ZCARD', q.groups_ready)))
 end
 return resumed

@@ -45,13 +45,18 @@ def text(raw: Any) -> str:
 
 
 def number(raw: Any) -> int:
-    """A number of a reply or of a hash field; '' and absent are 0."""
+    """A number of a reply or of a hash field; '', absent and what is no number are 0, as scripts
+    take them: a field that another program filled with nonsense must not stop a worker."""
     if raw is None or raw == b"" or raw == "":
         return 0
     try:
         return int(raw)
     except ValueError:
+        pass
+    try:
         return int(float(raw))
+    except (ValueError, OverflowError):
+        return 0
 
 
 def pairs(flat: list[Any]) -> list[tuple[Any, Any]]:

@@ -407,6 +407,44 @@ def test_a_paused_queue_waits_and_resume_wakes_its_worker(
         assert seen.next(QUICK_S) == Order(1)
 
 
+def test_resume_tells_an_idle_worker_when_the_next_job_falls_due(
+    server: Server, face: Face, watch: Watch
+) -> None:
+    seen = Seen()
+    watch.client.pause(queue="orders")
+    with bus_worker(
+        face,
+        server.url,
+        [(Order, lambda ctx: seen.add(ctx.payload), {})],
+        poll_interval_s=LONG_POLL_S,
+    ):
+        wait_until_idle(server)
+        seconds, _ = server.command("TIME")
+        due_ms = int(seconds) * 1000 + 1_500
+        watch.bus.publish_json(Order(1), due_ms=due_ms)
+        wait_until_idle(server)
+        watch.client.resume(queue="orders")
+        assert seen.next(QUICK_S) == Order(1)
+
+
+def test_nonsense_in_a_foreign_jobs_fields_stops_no_worker(
+    server: Server, face: Face, watch: Watch
+) -> None:
+    seen = Seen()
+    for field in ("timeout_ms", "max_attempts", "backoff_ms", "created_ms"):
+        watch.bus.publish_json(Order(1), job_id=field)
+        server.command("HSET", f"{{orders}}:job:{field}", field, "soon")
+    watch.bus.publish_json(Order(2), job_id="sound")
+    with bus_worker(face, server.url, [(Order, lambda ctx: seen.add(ctx.job_id), {})]):
+        assert {seen.next() for _ in range(5)} == {
+            "timeout_ms",
+            "max_attempts",
+            "backoff_ms",
+            "created_ms",
+            "sound",
+        }
+
+
 def test_publishing_wakes_an_idle_worker(server: Server, face: Face, watch: Watch) -> None:
     seen = Seen()
     with bus_worker(
