@@ -25,6 +25,12 @@ def check_int(field: str, value: object, low: int, high: int = MAX_MS) -> int:
     return value
 
 
+def check_ordering(ordering: object) -> None:
+    """'relaxed' or 'strict'."""
+    if ordering not in ("relaxed", "strict"):
+        raise InvalidArgument("ordering", f"{ordering!r} is none; use 'relaxed' or 'strict'")
+
+
 def check_seconds(field: str, value: object, low: float = 0.001) -> float:
     """A time of `low` seconds to a day. NaN is none."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):

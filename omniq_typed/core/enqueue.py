@@ -9,6 +9,7 @@ from typing import Any
 from omniq_typed.core.arguments import (
     DEFAULT_MAX_PAYLOAD_BYTES,
     check_int,
+    check_ordering,
     check_payload,
 )
 from omniq_typed.core.command import Arg, Command
@@ -106,8 +107,7 @@ def _check_side(name: object, value: object) -> tuple[str, str]:
 
 
 def _check_group(job: NewJob) -> None:
-    if job.ordering not in ("relaxed", "strict"):
-        raise InvalidArgument("ordering", f"{job.ordering!r} is none; use 'relaxed' or 'strict'")
+    check_ordering(job.ordering)
     if job.gid != "":
         check_gid(job.gid)
     elif job.ordering == "strict":

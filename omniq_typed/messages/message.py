@@ -14,10 +14,10 @@ import orjson
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from omniq_typed.core.arguments import check_int
+from omniq_typed.core.arguments import check_int, check_ordering
 from omniq_typed.core.enqueue import MAX_ATTEMPTS
 from omniq_typed.core.keys import check_queue
-from omniq_typed.errors import InvalidArgument, InvalidMessageType
+from omniq_typed.errors import InvalidMessageType
 from omniq_typed.models import Ordering
 
 T = TypeVar("T")
@@ -122,8 +122,7 @@ def message(
     check_int("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
     check_int("timeout_ms", timeout_ms, 0)
     check_int("backoff_ms", backoff_ms, 0)
-    if ordering not in ("relaxed", "strict"):
-        raise InvalidArgument("ordering", f"{ordering!r} is none; use 'relaxed' or 'strict'")
+    check_ordering(ordering)
     if queue is not None:
         check_queue(queue)
 

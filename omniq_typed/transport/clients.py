@@ -87,28 +87,27 @@ async def open_async_client(address: Address) -> tuple[AnyAsyncClient, EmbeddedS
 
 def embedded_client(embedded: EmbeddedServer) -> redis.Redis:
     """A client of a running embedded server."""
-    return _single(Address(embedded=True), embedded)
+    return redis.Redis(unix_socket_path=embedded.socket_path, **_options())
 
 
 def async_embedded_client(embedded: EmbeddedServer) -> redis.asyncio.Redis:
     """The asyncio twin of `embedded_client`."""
-    return _async_single(Address(embedded=True), embedded)
+    return redis.asyncio.Redis(unix_socket_path=embedded.socket_path, **_async_options())
 
 
 def blocking_twin(client: AnyAsyncClient) -> AnyClient:
     """A blocking client with the connection arguments of an asyncio one."""
-    retry = Retry(NoBackoff(), 0)
     if isinstance(client, redis.asyncio.RedisCluster):
         node = client.get_nodes()[0]
         names = ("username", "password")
         login = {key: given for key in names if (given := client.connection_kwargs.get(key))}
-        return redis.RedisCluster(host=node.host, port=int(node.port), **_OPTIONS, **login)
+        return redis.RedisCluster(host=node.host, port=int(node.port), **_options(), **login)
     given = client.connection_pool.connection_kwargs
     options = {key: given[key] for key in _SHARED if given.get(key) is not None}
     if "path" in options:
         options["unix_socket_path"] = options.pop("path")
     tls = issubclass(client.connection_pool.connection_class, redis.asyncio.SSLConnection)
-    return redis.Redis(ssl=tls, retry=retry, **_OPTIONS, **options)
+    return redis.Redis(ssl=tls, **_options(), **options)
 
 
 def _open_embedded(address: Address) -> EmbeddedServer | None:
@@ -127,13 +126,20 @@ def _says_cluster(hello: Any) -> bool:
     return bool(fields.get(b"mode", fields.get("mode")) in (b"cluster", "cluster"))
 
 
+def _options() -> dict[str, Any]:
+    return {"retry": Retry(NoBackoff(), 0), **_OPTIONS}
+
+
+def _async_options() -> dict[str, Any]:
+    return {"retry": AsyncRetry(NoBackoff(), 0), **_OPTIONS}
+
+
 def _single(address: Address, embedded: EmbeddedServer | None) -> redis.Redis:
-    options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), **_OPTIONS}
     if embedded is not None:
-        return redis.Redis(unix_socket_path=embedded.socket_path, **options)
+        return embedded_client(embedded)
     if address.url:
-        return redis.Redis.from_url(address.url, **_for_url(address.url, options))
-    return redis.Redis(**options, **address.options)
+        return redis.Redis.from_url(address.url, **_for_url(address.url, _options()))
+    return redis.Redis(**_options(), **address.options)
 
 
 def _for_url(url: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -144,26 +150,23 @@ def _for_url(url: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cluster(address: Address) -> redis.RedisCluster:
-    options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), **_OPTIONS}
     if address.url:
-        return redis.RedisCluster.from_url(address.url, **options)
-    return redis.RedisCluster(**options, **_without_db(address))
+        return redis.RedisCluster.from_url(address.url, **_options())
+    return redis.RedisCluster(**_options(), **_without_db(address))
 
 
 def _async_single(address: Address, embedded: EmbeddedServer | None) -> redis.asyncio.Redis:
-    options: dict[str, Any] = {"retry": AsyncRetry(NoBackoff(), 0), **_OPTIONS}
     if embedded is not None:
-        return redis.asyncio.Redis(unix_socket_path=embedded.socket_path, **options)
+        return async_embedded_client(embedded)
     if address.url:
-        return redis.asyncio.Redis.from_url(address.url, **_for_url(address.url, options))
-    return redis.asyncio.Redis(**options, **address.options)
+        return redis.asyncio.Redis.from_url(address.url, **_for_url(address.url, _async_options()))
+    return redis.asyncio.Redis(**_async_options(), **address.options)
 
 
 def _async_cluster(address: Address) -> redis.asyncio.RedisCluster:
-    options: dict[str, Any] = {"retry": AsyncRetry(NoBackoff(), 0), **_OPTIONS}
     if address.url:
-        return redis.asyncio.RedisCluster.from_url(address.url, **options)
-    return redis.asyncio.RedisCluster(**options, **_without_db(address))
+        return redis.asyncio.RedisCluster.from_url(address.url, **_async_options())
+    return redis.asyncio.RedisCluster(**_async_options(), **_without_db(address))
 
 
 def _without_db(address: Address) -> dict[str, Any]:

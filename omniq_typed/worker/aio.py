@@ -7,17 +7,24 @@ import asyncio
 import logging
 import random
 import time
-import uuid
 from collections.abc import Iterable
 
 from omniq_typed.context import AsyncCtx, Lease, Settings
-from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE, reserve
+from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE
 from omniq_typed.core.retry import given_back, succeeded, undecodable
 from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ServerError, UndecodableJob
 from omniq_typed.models import Outcome, Reservation, Settlement
 from omniq_typed.transport.aio import AsyncTransport
-from omniq_typed.worker.ending import failure, open_job, release_last, tell, warn_dropped
+from omniq_typed.worker.ending import (
+    Ended,
+    failure,
+    open_job,
+    settle_and_reserve,
+    still_held,
+    tell,
+    warn_not_taken,
+)
 from omniq_typed.worker.heartbeat import STOP_PATIENCE_S, Heartbeat
 from omniq_typed.worker.lane import (
     FATAL,
@@ -120,7 +127,7 @@ class QueueLoop:
         self._stop = stop
         self._options = options
         self._running: dict[Lease, asyncio.Task[Settlement]] = {}
-        self._unsettled: list[tuple[Lease, Settlement]] = []
+        self._unsettled: list[Ended] = []
         self._interrupted = False
         self._changed = asyncio.Event()
         self._listening: asyncio.Task[bool] | None = None
@@ -227,17 +234,11 @@ class QueueLoop:
         failures = 0
         give_up_at = 0.0
         while True:
-            self._drop_lost()
+            self._unsettled = still_held(self._unsettled)
             batch = list(self._unsettled)
             if wanted == 0 and not batch:
                 return None
-            command = reserve(
-                self._route.queue,
-                limit=wanted,
-                token_prefix=uuid.uuid4().hex,
-                settlements=release_last([settlement for _, settlement in batch]),
-                keep_completed=self._settings.keep_completed,
-            )
+            command = settle_and_reserve(self._route.queue, self._settings, wanted, batch)
             try:
                 reservation = await self._transport.run(command)
             except FATAL:
@@ -269,29 +270,14 @@ class QueueLoop:
             if self._stop.requested:
                 return
 
-    def _drop_lost(self) -> None:
-        for lease, _ in self._unsettled:
-            if lease.lost:
-                warn_dropped(lease)
-        self._unsettled = [each for each in self._unsettled if not each[0].lost]
-
-    def _note_settled(
-        self, batch: list[tuple[Lease, Settlement]], reservation: Reservation
-    ) -> None:
+    def _note_settled(self, batch: list[Ended], reservation: Reservation) -> None:
+        warn_not_taken(self._route.queue, batch, reservation)
         for lease, settlement in batch:
             self._heartbeat.unwatch(lease)
             if settlement.outcome is Outcome.RELEASE:
                 lease.mark_lost("the job was given back")  # a handler may have ignored its end
         # More may have finished while the call was under way.
         del self._unsettled[: len(batch)]
-        for settled in reservation.settled:
-            if settled.status == "ERR":
-                log.warning(
-                    "result of job %s in queue %s not taken: %s",
-                    settled.job_id,
-                    self._route.queue,
-                    settled.detail,
-                )
 
     async def _wait(self, reservation: Reservation | None) -> None:
         """Until a job ends, the worker is to stop, or, where there was room (`reservation`), a

@@ -1,21 +1,27 @@
-"""What the two kinds of lanes share around a handler. A fault in a user's retry policy, error text
-or logger must not end the worker."""
+"""What the two kinds of lanes share around a handler, and around the round trip that settles its
+result. A fault in a user's retry policy, error text or logger must not end the worker."""
 
 from __future__ import annotations
 
 import logging
 import random
+import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
-from omniq_typed.context import Lease
+from omniq_typed.context import Lease, Settings
 from omniq_typed.core.arguments import check_int
+from omniq_typed.core.command import Command
+from omniq_typed.core.reserve import reserve
 from omniq_typed.core.retry import failed
 from omniq_typed.errors import Reject, Retry, UndecodableJob
-from omniq_typed.models import Outcome, Reserved, Settlement
+from omniq_typed.models import Outcome, Reservation, Reserved, Settlement
 from omniq_typed.worker.routing import Consumer, Route
 
 log = logging.getLogger("omniq_typed.worker")
+
+Ended: TypeAlias = tuple[Lease, Settlement]
+"""A lease, and how its job ended."""
 
 
 def open_job(route: Route, job: Reserved) -> tuple[Consumer, Any]:
@@ -83,11 +89,40 @@ def release_last(settlements: list[Settlement]) -> list[Settlement]:
     return others + released[::-1]
 
 
-def warn_dropped(lease: Lease) -> None:
-    """A result whose lease was lost is another worker's to give."""
-    log.warning(
-        "result of job %s in queue %s dropped: lease lost (%s)",
-        lease.job.job_id,
-        lease.queue,
-        lease.lost_because,
+def settle_and_reserve(
+    queue: str, settings: Settings, wanted: int, unsettled: list[Ended]
+) -> Command[Reservation]:
+    """The round trip that a lane lives on."""
+    return reserve(
+        queue,
+        limit=wanted,
+        token_prefix=uuid.uuid4().hex,
+        settlements=release_last([settlement for _, settlement in unsettled]),
+        keep_completed=settings.keep_completed,
     )
+
+
+def still_held(unsettled: list[Ended]) -> list[Ended]:
+    """Without the results whose lease was lost: those are another worker's to give."""
+    for lease, _ in unsettled:
+        if lease.lost:
+            log.warning(
+                "result of job %s in queue %s dropped: lease lost (%s)",
+                lease.job.job_id,
+                lease.queue,
+                lease.lost_because,
+            )
+    return [each for each in unsettled if not each[0].lost]
+
+
+def warn_not_taken(queue: str, batch: list[Ended], reservation: Reservation) -> None:
+    """Results that the server refused, but for those whose loss was told already."""
+    told = {lease.job.job_id for lease, _ in batch if lease.lost}
+    for settled in reservation.settled:
+        if settled.status == "ERR" and settled.job_id not in told:
+            log.warning(
+                "result of job %s in queue %s not taken: %s",
+                settled.job_id,
+                queue,
+                settled.detail,
+            )

@@ -8,13 +8,11 @@ from __future__ import annotations
 import logging
 import random
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from omniq_typed.context import Ctx, Lease, Settings
 from omniq_typed.core.arguments import check_seconds
-from omniq_typed.core.reserve import reserve
 from omniq_typed.core.retry import given_back, succeeded, undecodable
 from omniq_typed.core.waiting import POLL_INTERVAL_S, idle_wait_s, reconnect_wait_s
 from omniq_typed.errors import (
@@ -26,7 +24,15 @@ from omniq_typed.errors import (
 )
 from omniq_typed.models import Reservation, Reserved, Settlement
 from omniq_typed.transport.sync import SyncTransport
-from omniq_typed.worker.ending import failure, open_job, release_last, tell, warn_dropped
+from omniq_typed.worker.ending import (
+    Ended,
+    failure,
+    open_job,
+    settle_and_reserve,
+    still_held,
+    tell,
+    warn_not_taken,
+)
 from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.routing import Route
 from omniq_typed.worker.stopping import StopNow, StopRequest
@@ -73,7 +79,7 @@ class Lane:
         self._heartbeat = heartbeat
         self._stop = stop
         self._options = options
-        self._unsettled: list[tuple[Lease, Settlement]] = []
+        self._unsettled: list[Ended] = []
         self._running: list[Lease] = []
 
     @property
@@ -163,16 +169,10 @@ class Lane:
         failures = 0
         give_up_at = 0.0
         while True:
-            self._drop_lost()
+            self._unsettled = still_held(self._unsettled)
             if wanted == 0 and not self._unsettled:
                 return None
-            command = reserve(
-                self.queue,
-                limit=wanted,
-                token_prefix=uuid.uuid4().hex,
-                settlements=release_last([settlement for _, settlement in self._unsettled]),
-                keep_completed=self._settings.keep_completed,
-            )
+            command = settle_and_reserve(self.queue, self._settings, wanted, self._unsettled)
             try:
                 reservation = self._transport.run(command)
             except FATAL:
@@ -200,26 +200,12 @@ class Lane:
         else:
             self._stop.wait(seconds)
 
-    def _drop_lost(self) -> None:
-        for lease, _ in self._unsettled:
-            if lease.lost:
-                warn_dropped(lease)
-        self._unsettled = [each for each in self._unsettled if not each[0].lost]
-
     def _note_settled(self, reservation: Reservation) -> None:
-        given_up = {lease.job.job_id for lease, _ in self._unsettled if lease.lost}
+        warn_not_taken(self.queue, self._unsettled, reservation)
         for lease, _ in self._unsettled:
             self._heartbeat.unwatch(lease)
         self._unsettled = []
         self._running = []
-        for settled in reservation.settled:
-            if settled.status == "ERR" and settled.job_id not in given_up:
-                log.warning(
-                    "result of job %s in queue %s not taken: %s",
-                    settled.job_id,
-                    self.queue,
-                    settled.detail,
-                )
 
     def _wait(self, reservation: Reservation) -> None:
         """Until a publisher wakes a worker, something falls due, or the poll interval is over."""

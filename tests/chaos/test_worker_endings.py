@@ -16,7 +16,6 @@ import pytest
 from omniq_typed import AsyncBus, Reject, Retry
 from tests.servers import Server, start_valkey, wait_until
 from tests.workers import (
-    FACES,
     LONG_POLL_S,
     LONG_S,
     REGISTRY,
@@ -30,12 +29,6 @@ from tests.workers import (
 
 QUICK_S = 6.0
 """Far below LONG_POLL_S and a lease of 30 s, far above what anything takes on a busy machine."""
-
-
-@pytest.fixture(params=FACES)
-def face(request: pytest.FixtureRequest) -> Face:
-    found: Face = request.param
-    return found
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from omniq_typed.models import JobInfo, ReserveJob
 from tests.chaos.proxy import proxy_to
 from tests.servers import Server, start_redis, wait_until
 from tests.workers import (
-    FACES,
     LONG_S,
     REGISTRY,
     Face,
@@ -35,20 +34,6 @@ from tests.workers import (
 
 LEASE_MS = 600
 AN_HOUR_MS = 3_600_000
-
-
-@pytest.fixture(params=FACES)
-def face(request: pytest.FixtureRequest) -> Face:
-    found: Face = request.param
-    return found
-
-
-@pytest.fixture
-def watch(redis_server: Server) -> Iterator[Watch]:
-    redis_server.ensure_running()
-    redis_server.flushall()
-    with watching(redis_server.url) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from omniq_typed.models import ReserveJob
 from tests.servers import Server, wait_until
-from tests.workers import LONG_S, Program, Watch, watching
+from tests.workers import LONG_S, Program, Watch
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 QUICK_S = 6.0
@@ -72,14 +71,6 @@ asyncio.run(main())
 """
 )
 PROGRAMS = {"consume": CONSUME, "threads": THREADS, "asyncio": ASYNC}
-
-
-@pytest.fixture
-def watch(redis_server: Server) -> Iterator[Watch]:
-    redis_server.ensure_running()
-    redis_server.flushall()
-    with watching(redis_server.url) as found:
-        yield found
 
 
 @pytest.fixture(params=PROGRAMS)

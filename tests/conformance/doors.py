@@ -9,18 +9,17 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from omniq_typed import AsyncOmniqClient, AsyncQueueMonitor, OmniqClient, QueueMonitor
 from omniq_typed.core.command import Command
 from omniq_typed.models import ReserveJob
 from omniq_typed.transport.sync import SyncTransport
 from tests.servers import AnyServer, Cluster, Server
+from tests.workers import FACES as FACES
+from tests.workers import Face as Face
 
 R = TypeVar("R")
-Face = Literal["sync", "async"]
-FACES: tuple[Face, ...] = ("sync", "async")
-
 T0 = 1_700_000_000_000
 """Where the tests' time begins, in ms; they pass it on as `now_ms_override`."""
 

@@ -6,7 +6,6 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -17,7 +16,6 @@ from omniq_typed.errors import InvalidArgument
 from omniq_typed.models import JobInfo
 from tests.servers import Server, wait_until
 from tests.workers import (
-    FACES,
     LONG_POLL_S,
     LONG_S,
     REGISTRY,
@@ -33,18 +31,6 @@ from tests.workers import (
 
 QUICK_S = 5.0
 """Far below LONG_POLL_S, far above what a wake-up takes on a busy machine."""
-
-
-@pytest.fixture(params=FACES)
-def face(request: pytest.FixtureRequest) -> Face:
-    found: Face = request.param
-    return found
-
-
-@pytest.fixture
-def watch(server: Server) -> Iterator[Watch]:
-    with watching(server.url) as found:
-        yield found
 
 
 def failure_of(job: JobInfo) -> dict[str, Any]:

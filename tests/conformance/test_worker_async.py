@@ -16,13 +16,7 @@ import redis.asyncio
 from omniq_typed import AsyncBus, AsyncCtx, AsyncJobCtx, AsyncOmniqClient, ChildAck
 from omniq_typed.errors import CounterExists, PermissionDenied
 from tests.servers import Server, wait_until
-from tests.workers import LONG_POLL_S, LONG_S, REGISTRY, Invoice, Order, Watch, watching
-
-
-@pytest.fixture
-async def watch(server: Server) -> AsyncIterator[Watch]:
-    with watching(server.url) as found:
-        yield found
+from tests.workers import LONG_POLL_S, LONG_S, REGISTRY, Invoice, Order, Watch
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,14 +21,7 @@ from tests.workers import (
     Watch,
     bus_worker,
     running,
-    watching,
 )
-
-
-@pytest.fixture
-def watch(server: Server) -> Iterator[Watch]:
-    with watching(server.url) as found:
-        yield found
 
 
 def test_exec_runs_every_operation_on_the_same_server(server: Server, watch: Watch) -> None:
