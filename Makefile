@@ -53,8 +53,9 @@ format: $(VENV)/.dev ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## What each operation costs in calls, bytes and time
+bench: $(VENV)/.dev ## What each operation costs in calls, bytes and time, and what checking costs
 	$(BIN)/python -m benchmarks.operation_cost
+	$(BIN)/python -m benchmarks.checking_cost
 
 clean: ## Remove environments, builds and caches
 	rm -rf $(VENV) $(INTEROP_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

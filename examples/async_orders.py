@@ -5,7 +5,7 @@ import os
 import threading
 from dataclasses import dataclass
 
-from omniq_typed import AsyncBus, AsyncCtx, message
+from omniq_typed import AsyncBus, AsyncCtx, SafeInt, message
 
 bus = AsyncBus(os.environ.get("OMNIQ_URL", "embedded://"))
 # `run` takes a threading event, since whoever stops it may well be in another thread.
@@ -28,7 +28,7 @@ class OrderPlaced:
 @dataclass
 class OrderShipped:
     order_id: str
-    parcels: int
+    parcels: SafeInt
 
 
 @bus.consumer(OrderPlaced, concurrency=4)

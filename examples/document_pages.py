@@ -10,7 +10,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 
-from omniq_typed import Bus, Ctx, message
+from omniq_typed import Bus, Ctx, SafeInt, message
 from omniq_typed.errors import CounterExists
 
 bus = Bus(os.environ.get("OMNIQ_URL", "embedded://"))
@@ -37,7 +37,7 @@ class DocumentUploaded:
 class PageFound:
     document_id: str
     title: str
-    page: int
+    page: SafeInt
     text: str
 
 

@@ -8,7 +8,7 @@ import os
 import threading
 from dataclasses import dataclass
 
-from omniq_typed import Bus, Ctx, message
+from omniq_typed import Bus, Ctx, SafeInt, message
 
 bus = Bus(os.environ.get("OMNIQ_URL", "embedded://"))
 done = threading.Event()
@@ -20,7 +20,7 @@ PRICE_LIST = {"book": 1990, "lamp": 4500, "desk": 24900}
 @message("prices.import", queue="imports")
 @dataclass
 class ImportPrices:
-    cents_by_product: dict[str, int]
+    cents_by_product: dict[str, SafeInt]
 
 
 @message("quotes.requested", queue="quotes")

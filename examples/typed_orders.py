@@ -8,11 +8,11 @@ import os
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from omniq_typed import Bus, Ctx, Exponential, Reject, message
+from omniq_typed import Bus, Ctx, Exponential, Reject, SafeInt, message
 
 bus = Bus(os.environ.get("OMNIQ_URL", "embedded://"), source="shop")
 
@@ -23,14 +23,14 @@ bus = Bus(os.environ.get("OMNIQ_URL", "embedded://"), source="shop")
 class OrderCreated:
     order_id: str
     customer: str
-    amount: int
+    amount: SafeInt
 
 
 # A message is a dataclass or a Pydantic model. Both are checked when sent and when received.
 @message("invoices.due", queue="back-office")
 class InvoiceDue(BaseModel):
     order_id: str
-    amount: int = Field(gt=0)
+    amount: Annotated[SafeInt, Field(gt=0)]
     due_at: AwareDatetime
 
 

@@ -4,100 +4,85 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
-from urllib.parse import quote
+from typing import (
+    Any,
+    Concatenate,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
-from omniq_typed.context import Ctx, Settings, publish_typed
+from typing_extensions import TypeForm
+
+from omniq_typed.consumers import Consumers, embedded_url, url_from_env
+from omniq_typed.context import Ctx
 from omniq_typed.core import children
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
-from omniq_typed.core.keys import check_queue
 from omniq_typed.core.waiting import POLL_INTERVAL_S
-from omniq_typed.errors import InvalidArgument, InvalidMessageType
-from omniq_typed.messages.envelope import PublishOptions
-from omniq_typed.messages.message import Registry, default_registry
-from omniq_typed.models import Ordering
+from omniq_typed.messages.envelope import Envelope
+from omniq_typed.messages.message_type import MessageType
+from omniq_typed.messages.registry import Registry, default_registry
+from omniq_typed.middleware import (
+    Middleware,
+    check_middleware,
+    handling_chain,
+    publishing_chain,
+)
+from omniq_typed.models import Ordering, PublishResult, VersionCount
+from omniq_typed.monitor import QueueMonitor
 from omniq_typed.protocols import RetryPolicy
+from omniq_typed.publishing import Publisher, Settings, as_envelopes
 from omniq_typed.transport.connect import connect
+from omniq_typed.worker.invalid import InvalidJob, InvalidOutcome, InvalidPolicy
 from omniq_typed.worker.lane import LaneOptions
 from omniq_typed.worker.pool import run_worker
-from omniq_typed.worker.routing import Route, is_async, typed_consumer
 from omniq_typed.worker.stopping import StopRequest
 
 __all__ = ["Bus"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+P = ParamSpec("P")
 
-URL_VARIABLE = "OMNIQ_URL"
-MAX_CONCURRENCY = 10_000
 MAX_PREFETCH = 1000
 
 
 class ConsumerDecorator(Protocol[T]):
-    """Takes a handler of `Ctx[T]` and gives it back."""
+    """Takes a handler of `Ctx[T]`, or of the payload alone, and gives it back. Further parameters
+    are the handler's dependencies, `Annotated[X, Provide(...)]`."""
 
-    def __call__(self, handler: Callable[[Ctx[T]], R], /) -> Callable[[Ctx[T]], R]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[Ctx[T], P], R], /
+    ) -> Callable[Concatenate[Ctx[T], P], R]: ...
 
-
-def url_from_env() -> str:
-    """The server's URL from OMNIQ_URL. Raises InvalidArgument where it is not set."""
-    url = os.environ.get(URL_VARIABLE, "")
-    if not url:
-        raise InvalidArgument(
-            URL_VARIABLE, "is not set; set it to the server's URL, e.g. redis://localhost:6379/0"
-        )
-    return url
-
-
-def embedded_url(path: str | os.PathLike[str] | None) -> str:
-    """The URL of the embedded server: in memory, or kept in a directory."""
-    return "embedded://" if path is None else f"embedded://{quote(str(Path(path).resolve()))}"
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[T, P], R], /
+    ) -> Callable[Concatenate[T, P], R]: ...
 
 
-class Consumers:
-    """The handlers of a bus, by queue."""
+InvalidHandler: TypeAlias = Callable[[InvalidJob], InvalidOutcome | None]
+"""What `Bus.on_invalid` takes."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._routes: dict[str, Route] = {}
 
-    def add(
-        self,
-        cls: type[Any],
-        handler: Callable[[Any], Any],
-        *,
-        queue: str | None,
-        concurrency: int,
-        retry: RetryPolicy | None,
-    ) -> None:
-        """Raises InvalidMessageType, InvalidArgument."""
-        message_type = self._registry.of_class(cls)
-        name = queue or message_type.queue
-        if name is None:
-            raise InvalidMessageType(
-                "queue", f"{message_type.label} names none; pass queue= or set it in @message"
-            )
-        check_queue(name)
-        check_int("concurrency", concurrency, 1, MAX_CONCURRENCY)
-        consumer = typed_consumer(name, message_type, handler, retry, concurrency)
-        route = self._routes.get(name) or Route(name)
-        route.add(consumer)
-        self._routes[name] = route
+class BusOptions(TypedDict, total=False):
+    """What `Bus` takes besides its URL."""
 
-    def routes(self, queues: Iterable[str] | None) -> list[Route]:
-        """The routes to work on. Raises InvalidArgument for a queue without consumer, or when
-        there is none at all."""
-        if not self._routes:
-            raise InvalidArgument("consumer", "the bus has none; add one with @bus.consumer(...)")
-        chosen = list(self._routes) if queues is None else list(queues)
-        for queue in chosen:
-            if queue not in self._routes:
-                known = ", ".join(sorted(self._routes))
-                raise InvalidArgument("queues", f"{queue!r} has no consumer; there are {known}")
-        return [self._routes[queue] for queue in chosen]
+    registry: Registry
+    middleware: Sequence[Middleware]
+    source: str
+    max_payload_bytes: int
+    keep_completed: int
+    child_memory_ms: int
 
 
 class Bus:
@@ -112,38 +97,55 @@ class Bus:
         url: str,
         *,
         registry: Registry = default_registry,
+        middleware: Sequence[Middleware] = (),
         source: str = "",
         max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
         keep_completed: int = 100,
         child_memory_ms: int = children.DEFAULT_REMEMBER_MS,
     ) -> None:
         """`url`: redis://, rediss://, unix://, embedded:// (in memory), embedded:///path (on
-        disk). `source`: who publishes, e.g. 'shop'. Raises InvalidArgument."""
+        disk). `middleware`: around every publish and every handler, the first outermost.
+        `source`: who publishes, e.g. 'shop'. Raises InvalidArgument."""
+        around = check_middleware(middleware, Middleware)
         self.transport = connect(url)
-        self._settings = Settings(
+        settings = Settings(
             registry=registry,
             source=source,
             max_payload_bytes=check_int("max_payload_bytes", max_payload_bytes, 2),
             keep_completed=check_int("keep_completed", keep_completed, 0),
             child_memory_ms=check_int("child_memory_ms", child_memory_ms, 1),
         )
-        self._consumers = Consumers(registry)
+        self._publisher = Publisher(
+            self.transport, settings, partial(publishing_chain, around, registry=registry)
+        )
+        self._consumers = Consumers(
+            registry,
+            asynchronous=False,
+            chain=lambda inner, call: handling_chain(
+                [*around, *check_middleware(inner, Middleware)], call
+            ),
+        )
 
     @classmethod
-    def embedded(cls, path: str | os.PathLike[str] | None = None) -> Self:
+    def embedded(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        **options: Unpack[BusOptions],
+    ) -> Self:
         """A bus on the embedded server: in memory, or kept in the directory `path`, where a second
         process finds the same server. Needs the extra `omniq-typed[embedded]`."""
-        return cls(embedded_url(path))
+        return cls(embedded_url(path), **options)
 
     @classmethod
-    def from_env(cls) -> Self:
+    def from_env(cls, **options: Unpack[BusOptions]) -> Self:
         """A bus on the server that the environment variable OMNIQ_URL names."""
-        return cls(url_from_env())
+        return cls(url_from_env(), **options)
 
     def publish_json(
         self,
         message: object,
         *,
+        message_type: Any = None,
         queue: str | None = None,
         job_id: str | None = None,
         max_attempts: int | None = None,
@@ -153,53 +155,104 @@ class Bus:
         gid: str | None = None,
         group_limit: int = 0,
         ordering: Ordering | None = None,
+        correlation_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
     ) -> str:
         """Checks an instance of a message type, publishes it and answers the job's id.
 
         What is None is as the type's @message says. Idempotent by `job_id` (default: a new one):
         the same message again is the same id, other content under it is DuplicateJob. `due_ms`:
-        absolute time in ms, 0 = now. Raises InvalidPayload with path, code and message of each
-        fault. lua/commands/enqueue.lua
+        absolute time in ms, 0 = now. `message_type`: for a TypedDict, whose values are plain
+        dicts. `correlation_id` and the W3C trace context: of the conversation, if there is one.
+        Raises InvalidPayload with path, code and message of each fault. lua/commands/enqueue.lua
         """
-        options = PublishOptions(
-            queue,
-            job_id,
-            max_attempts,
-            timeout_ms,
-            backoff_ms,
-            due_ms,
-            gid,
-            group_limit,
-            ordering,
+        envelope = Envelope(
+            message,
+            message_type=message_type,
+            queue=queue,
+            job_id=job_id,
+            max_attempts=max_attempts,
+            timeout_ms=timeout_ms,
+            backoff_ms=backoff_ms,
+            due_ms=due_ms,
+            gid=gid,
+            group_limit=group_limit,
+            ordering=ordering,
+            correlation_id=correlation_id,
+            traceparent=traceparent,
+            tracestate=tracestate,
         )
-        return self.transport.run(publish_typed(self._settings, message, options))
+        return self._publisher.publish(envelope)
+
+    def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
+        """Checks and publishes messages, of any types and mixed with `Envelope`s that say more,
+        in one call per queue and 100 messages; one result per message, in order.
+
+        A message whose job id belongs to other content has a DuplicateJob as its result's
+        `error`. Raises InvalidBatch with what is wrong with each, and nothing is published;
+        BatchInterrupted where the server failed after a part. lua/commands/enqueue.lua
+        """
+        return self._publisher.publish_many(as_envelopes(messages))
 
     def consumer(
         self,
-        message_type: type[T],
+        message_type: TypeForm[T] | MessageType[T],
         *,
         queue: str | None = None,
         concurrency: int = 1,
         retry: RetryPolicy | None = None,
+        middleware: Sequence[Middleware] = (),
+        lax: bool = False,
+        on_invalid: InvalidPolicy | None = None,
     ) -> ConsumerDecorator[T]:
-        """Makes a function the handler of a message type.
+        """Makes a function, a bound method or a callable object the handler of a message type.
 
-        Returning completes the job; raising fails the attempt, and `retry` (default: the job's
-        backoff_ms) says when the next one is; `raise Retry(after_s=…)` and `raise Reject(…)` choose
-        themselves. `concurrency`: threads for the queue; the highest of its consumers counts.
+        It takes `Ctx[T]`, or the payload alone where its parameter says so, and dependencies:
+        `session: Annotated[Session, Provide(get_session)]`. Returning completes the job; raising
+        fails the attempt, and `retry` (default: the type's, else the job's backoff_ms) says when
+        the next one is; `raise Retry(after=…)` and `raise Reject(…)` choose themselves.
+        `concurrency`: threads for the queue; the highest of its consumers counts. `middleware`:
+        inside that of the bus. `lax`: reads payloads by Pydantic's lax rules ("1" for 1).
+        `on_invalid`: what becomes of jobs that cannot be decoded, DeadLetter() or
+        LeaveForOthers(). Raises InvalidMessageType, InvalidArgument.
         """
 
-        def register(handler: Callable[[Ctx[T]], R], /) -> Callable[[Ctx[T]], R]:
-            if is_async(handler):
-                raise InvalidMessageType(
-                    "consumer", f"{handler!r} is async; an AsyncBus runs it, a Bus cannot"
-                )
+        def register(handler: Any, /) -> Any:
             self._consumers.add(
-                message_type, handler, queue=queue, concurrency=concurrency, retry=retry
+                message_type,
+                handler,
+                queue=queue,
+                concurrency=concurrency,
+                retry=retry,
+                middleware=middleware,
+                lax=lax,
+                on_invalid=on_invalid,
             )
             return handler
 
         return register
+
+    def on_invalid(self, queue: str) -> Callable[[InvalidHandler], InvalidHandler]:
+        """Makes a function what decides about jobs of a queue that cannot be decoded.
+
+        It returns None or InvalidOutcome.DEAD_LETTER: to the failed lane with bytes and reason, as
+        without it; InvalidOutcome.HANDLED: the job is completed. `raise Retry(after=…)` leaves it
+        for other workers, and burns no attempt; `job.deferrals` says how often that was done. It
+        is asked instead of the consumers' `on_invalid`. Raises InvalidMessageType.
+        """
+
+        def register(handler: InvalidHandler) -> InvalidHandler:
+            self._consumers.add_invalid_handler(queue, handler)
+            return handler
+
+        return register
+
+    def versions_in_flight(self, queue: str) -> list[VersionCount]:
+        """How many jobs of a queue wait, are delayed, active or failed, by message type and
+        version; in calls of bounded length. Jobs that change lanes meanwhile may be counted twice.
+        lua/commands/count_versions.lua"""
+        return QueueMonitor(self).versions_in_flight(queue)
 
     def run(
         self,
@@ -222,7 +275,7 @@ class Bus:
         check_int("prefetch", prefetch, 1, MAX_PREFETCH)
         options = LaneOptions(prefetch=prefetch, poll_interval_s=poll_interval_s)
         request = StopRequest(drain=drain, event=stop)
-        run_worker(self.transport, self._settings, routes, request, options)
+        run_worker(self._publisher, routes, request, options)
 
     def close(self) -> None:
         """Closes the connections; the embedded server goes with its last user."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from omniq_typed.context import JobCtx, Settings, publish_untyped, untyped_job
+from omniq_typed.context import JobCtx
 from omniq_typed.core import admin, children, maintain
 from omniq_typed.core import settle as settling
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
@@ -25,6 +25,7 @@ from omniq_typed.models import (
     ReserveJob,
     ReservePaused,
 )
+from omniq_typed.publishing import Publisher, Settings, publish_untyped, untyped_job
 from omniq_typed.transport import address as addresses
 from omniq_typed.transport.clients import AnyClient
 from omniq_typed.transport.sync import SyncTransport
@@ -339,7 +340,13 @@ class OmniqClient:
         if verbose:
             options = LaneOptions(poll_interval_s=poll_interval_s, say=spoken(logger, queue))
         route = untyped_route(queue, handler)
-        run_worker(self.transport, self._settings, [route], request, options, heartbeat_interval_s)
+        run_worker(
+            Publisher(self.transport, self._settings),
+            [route],
+            request,
+            options,
+            heartbeat_interval_s,
+        )
 
     def close(self) -> None:
         """Closes the connections, unless the redis client was passed in."""

@@ -2,83 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from omniq_typed.core import admin, children
-from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES
-from omniq_typed.core.command import Command
-from omniq_typed.core.enqueue import publish_one
-from omniq_typed.core.payloads import encode_untyped
 from omniq_typed.core.replies import number
-from omniq_typed.messages.codec import encode_unregistered
-from omniq_typed.messages.envelope import Cause, PublishOptions, address_and_job, new_job_id
-from omniq_typed.messages.message import Registry, default_registry
-from omniq_typed.models import NewJob, Ordering, Reserved
-from omniq_typed.transport.aio import AsyncTransport
-from omniq_typed.transport.sync import SyncTransport
+from omniq_typed.messages.envelope import Cause, Envelope
+from omniq_typed.models import Ordering, PublishResult, Reserved
+from omniq_typed.publishing import (
+    AsyncPublisher,
+    Publisher,
+    as_envelopes,
+    publish_untyped,
+    untyped_job,
+)
 
-T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a bus or client decides once for all it does."""
-
-    registry: Registry = default_registry
-    source: str = ""
-    """Who publishes; travels as `msg_source`."""
-    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES
-    keep_completed: int = 100
-    """Completed jobs that a queue keeps; publishing is idempotent by id for that long."""
-    child_memory_ms: int = children.DEFAULT_REMEMBER_MS
-    """How long a finished set of children remembers who finished it."""
-
-
-def untyped_job(
-    payload: object,
-    *,
-    typed: bool = False,
-    job_id: str | None = None,
-    max_attempts: int = 3,
-    timeout_ms: int = 30_000,
-    backoff_ms: int = 5_000,
-    due_ms: int = 0,
-    gid: str | None = None,
-    group_limit: int = 0,
-    ordering: Ordering = "relaxed",
-) -> NewJob:
-    """A job from a dict or list, or (`typed`) from any dataclass or Pydantic model."""
-    structured = isinstance(payload, (dict, list)) or not typed
-    return NewJob(
-        job_id=new_job_id() if job_id is None else job_id,
-        payload=encode_untyped(payload) if structured else encode_unregistered(payload),
-        max_attempts=max_attempts,
-        timeout_ms=timeout_ms,
-        backoff_ms=backoff_ms,
-        due_ms=due_ms,
-        gid="" if gid is None else gid,
-        group_limit=group_limit,
-        ordering=ordering,
-    )
-
-
-def publish_untyped(
-    settings: Settings, queue: str, job: NewJob, *, now_ms: int = 0
-) -> Command[str]:
-    """The command that publishes an untyped job."""
-    return publish_one(queue, job, now_ms=now_ms, max_payload_bytes=settings.max_payload_bytes)
-
-
-def publish_typed(
-    settings: Settings, value: Any, options: PublishOptions, cause: Cause | None = None
-) -> Command[str]:
-    """The command that publishes an instance of a message type."""
-    message_type = settings.registry.of_class(type(value))
-    queue, job = address_and_job(message_type, value, options, settings.source, cause)
-    return publish_one(queue, job, max_payload_bytes=settings.max_payload_bytes)
 
 
 class Lease:
@@ -111,9 +50,10 @@ class Lease:
 class Exec:
     """Operations of a running handler. What it publishes carries its conversation along."""
 
-    def __init__(self, transport: SyncTransport, settings: Settings, job: Reserved) -> None:
-        self._transport = transport
-        self._settings = settings
+    def __init__(self, publisher: Publisher, job: Reserved) -> None:
+        self._publisher = publisher
+        self._transport = publisher.transport
+        self._settings = publisher.settings
         self._job = job
 
     def publish(
@@ -148,6 +88,7 @@ class Exec:
         self,
         message: object,
         *,
+        message_type: Any = None,
         queue: str | None = None,
         job_id: str | None = None,
         max_attempts: int | None = None,
@@ -157,21 +98,35 @@ class Exec:
         gid: str | None = None,
         group_limit: int = 0,
         ordering: Ordering | None = None,
+        correlation_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
     ) -> str:
         """Publishes a typed message, as `Bus.publish_json`. lua/commands/enqueue.lua"""
-        options = PublishOptions(
-            queue,
-            job_id,
-            max_attempts,
-            timeout_ms,
-            backoff_ms,
-            due_ms,
-            gid,
-            group_limit,
-            ordering,
+        envelope = Envelope(
+            message,
+            message_type=message_type,
+            queue=queue,
+            job_id=job_id,
+            max_attempts=max_attempts,
+            timeout_ms=timeout_ms,
+            backoff_ms=backoff_ms,
+            due_ms=due_ms,
+            gid=gid,
+            group_limit=group_limit,
+            ordering=ordering,
+            correlation_id=correlation_id,
+            traceparent=traceparent,
+            tracestate=tracestate,
         )
+        return self._publisher.publish(envelope.caused_by(Cause.of(self._job)))
+
+    def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
+        """Publishes typed messages in as few calls as can be, as `Bus.publish_many`.
+        lua/commands/enqueue.lua"""
         cause = Cause.of(self._job)
-        return self._transport.run(publish_typed(self._settings, message, options, cause))
+        envelopes = (each.caused_by(cause) for each in as_envelopes(messages))
+        return self._publisher.publish_many(envelopes)
 
     def pause(self, *, queue: str) -> str:
         """Stops leasing jobs of a queue; running ones go on. lua/commands/pause.lua"""
@@ -202,9 +157,10 @@ class Exec:
 class AsyncExec:
     """The asyncio twin of `Exec`."""
 
-    def __init__(self, transport: AsyncTransport, settings: Settings, job: Reserved) -> None:
-        self._transport = transport
-        self._settings = settings
+    def __init__(self, publisher: AsyncPublisher, job: Reserved) -> None:
+        self._publisher = publisher
+        self._transport = publisher.transport
+        self._settings = publisher.settings
         self._job = job
 
     async def publish(
@@ -239,6 +195,7 @@ class AsyncExec:
         self,
         message: object,
         *,
+        message_type: Any = None,
         queue: str | None = None,
         job_id: str | None = None,
         max_attempts: int | None = None,
@@ -248,21 +205,35 @@ class AsyncExec:
         gid: str | None = None,
         group_limit: int = 0,
         ordering: Ordering | None = None,
+        correlation_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
     ) -> str:
         """Publishes a typed message, as `AsyncBus.publish_json`. lua/commands/enqueue.lua"""
-        options = PublishOptions(
-            queue,
-            job_id,
-            max_attempts,
-            timeout_ms,
-            backoff_ms,
-            due_ms,
-            gid,
-            group_limit,
-            ordering,
+        envelope = Envelope(
+            message,
+            message_type=message_type,
+            queue=queue,
+            job_id=job_id,
+            max_attempts=max_attempts,
+            timeout_ms=timeout_ms,
+            backoff_ms=backoff_ms,
+            due_ms=due_ms,
+            gid=gid,
+            group_limit=group_limit,
+            ordering=ordering,
+            correlation_id=correlation_id,
+            traceparent=traceparent,
+            tracestate=tracestate,
         )
+        return await self._publisher.publish(envelope.caused_by(Cause.of(self._job)))
+
+    async def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
+        """Publishes typed messages in as few calls as can be, as `AsyncBus.publish_many`.
+        lua/commands/enqueue.lua"""
         cause = Cause.of(self._job)
-        return await self._transport.run(publish_typed(self._settings, message, options, cause))
+        envelopes = (each.caused_by(cause) for each in as_envelopes(messages))
+        return await self._publisher.publish_many(envelopes)
 
     async def pause(self, *, queue: str) -> str:
         """Stops leasing jobs of a queue; running ones go on. lua/commands/pause.lua"""
@@ -377,25 +348,36 @@ class _JobFacts(Generic[T_co]):
         """The id of the job out of which this one was published, '' = none."""
         return self._lease.job.msg_causation_id
 
+    @property
+    def traceparent(self) -> str:
+        """W3C trace context of the publisher, '' = none."""
+        return self._lease.job.msg_traceparent
+
+    @property
+    def tracestate(self) -> str:
+        """The vendors' part of the trace context, '' = none."""
+        return self._lease.job.msg_tracestate
+
+    @property
+    def source(self) -> str:
+        """Who published the job, '' = not said."""
+        return self._lease.job.msg_source
+
 
 class Ctx(_JobFacts[T_co]):
     """A job in the hands of a handler."""
 
-    def __init__(
-        self, lease: Lease, payload: T_co, transport: SyncTransport, settings: Settings
-    ) -> None:
+    def __init__(self, lease: Lease, payload: T_co, publisher: Publisher) -> None:
         super().__init__(lease, payload)
-        self.exec = Exec(transport, settings, lease.job)
+        self.exec = Exec(publisher, lease.job)
 
 
 class AsyncCtx(_JobFacts[T_co]):
     """A job in the hands of an async handler."""
 
-    def __init__(
-        self, lease: Lease, payload: T_co, transport: AsyncTransport, settings: Settings
-    ) -> None:
+    def __init__(self, lease: Lease, payload: T_co, publisher: AsyncPublisher) -> None:
         super().__init__(lease, payload)
-        self.exec = AsyncExec(transport, settings, lease.job)
+        self.exec = AsyncExec(publisher, lease.job)
 
 
 JobCtx: TypeAlias = Ctx[Any]

@@ -6,7 +6,8 @@
     │   ├── PayloadTooLarge
     │   ├── BatchTooLarge
     │   ├── InvalidPayload                a typed payload that its own type does not allow
-    │   └── InvalidMessageType            a message type or a handler that cannot be registered
+    │   ├── InvalidMessageType            a message type or a handler that cannot be registered
+    │   └── InvalidBatch                  messages of publish_many that could never be published
     ├── OperationRefused (RuntimeError)   the server ran the script and said no
     │   ├── LeaseLost                     the lease is another's by now, or over
     │   ├── JobNotFound
@@ -27,14 +28,21 @@
         ├── ServerOutOfMemory
         ├── ClusterUnavailable            slots without a node
         ├── UnexpectedReply               what came back is not what the script returns
+        ├── BatchInterrupted              publish_many reached a part of its messages
         └── EmbeddedServerError           the embedded server could not be started
 
-Errors carry fields; nobody needs to read their text.
+Errors carry fields; nobody needs to read their text. Beside them stands one warning,
+PortabilityWarning.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from omniq_typed.models import PublishResult
 
 
 class OmniqError(Exception):
@@ -112,6 +120,22 @@ class InvalidMessageType(InvalidArgument):
     """A message type or handler that cannot be registered."""
 
 
+class InvalidBatch(InvalidArgument):
+    """Messages of `publish_many` that could never be published; none of the others was.
+
+    `errors`: what is wrong with each, by its index in the batch.
+    """
+
+    def __init__(self, errors: dict[int, InvalidArgument]) -> None:
+        rows = "; ".join(f"[{index}] {error}" for index, error in errors.items())
+        super().__init__("messages", f"nothing was published, {len(errors)} cannot be: {rows}")
+        self.errors = errors
+
+
+class PortabilityWarning(UserWarning):
+    """A message type whose JSON other languages, or its own schema, read differently."""
+
+
 class OperationRefused(OmniqError, RuntimeError):
     """The server ran the operation and refused it; nothing changed.
 
@@ -150,18 +174,24 @@ class StrictGroup(OperationRefused):
 class DuplicateJob(OperationRefused):
     """The id belongs to a job with other content. Nothing was published.
 
-    `job_id` is the id, `state` the lane of the job that has it.
+    `job_id` is the id, `state` the lane of the job that has it; `stored_fingerprint` and
+    `new_fingerprint` tell the two contents (message type and payload) apart, 16 hex digits each.
     """
 
-    def __init__(self, job_id: str, state: str) -> None:
+    def __init__(
+        self, job_id: str, state: str, stored_fingerprint: str, new_fingerprint: str
+    ) -> None:
         super().__init__(
             "publish",
             "DUPLICATE",
             job_id,
-            f"a job with this id and other content is {state}; ids are published once",
+            f"the {state} job with this id holds other content, {stored_fingerprint} and not"
+            f" {new_fingerprint}; ids are published once",
         )
         self.job_id = job_id
         self.state = state
+        self.stored_fingerprint = stored_fingerprint
+        self.new_fingerprint = new_fingerprint
 
 
 class UndecodableJob(OmniqError):
@@ -177,19 +207,35 @@ class UndecodableJob(OmniqError):
         self.faults = faults
 
 
+_MAX_RETRY_S = 10**9
+"""31 years; a time that Lua still prints with all its digits, as ms."""
+
+
 class HandlerSignal(OmniqError):
     """Raised by a handler to say how its job ends."""
 
 
 class Retry(HandlerSignal):
-    """The job runs again after `after_s` seconds (None: by the usual policy), as long as attempts
-    are left."""
+    """The job runs again, as long as attempts are left.
 
-    def __init__(self, message: str = "retry requested", *, after_s: float | None = None) -> None:
+    `after`: seconds or a timedelta, at most 10**9 s (None: by the usual policy); kept as `after_s`,
+    in seconds. Raises InvalidArgument for what is no such time.
+    """
+
+    def __init__(
+        self, message: str = "retry requested", *, after: float | timedelta | None = None
+    ) -> None:
         super().__init__(message)
-        if after_s is not None and after_s < 0:
-            raise InvalidArgument("after_s", f"{after_s} is negative")
-        self.after_s = after_s
+        self.after_s: float | None = None if after is None else _seconds(after)
+
+
+def _seconds(after: object) -> float:
+    seconds = after.total_seconds() if isinstance(after, timedelta) else after
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+        raise InvalidArgument("after", f"{after!r} is neither seconds nor a timedelta")
+    if not 0 <= seconds <= _MAX_RETRY_S:  # NaN is not either
+        raise InvalidArgument("after", f"{after!r} is out of range; use 0 to {_MAX_RETRY_S} s")
+    return seconds
 
 
 class Reject(HandlerSignal):
@@ -234,6 +280,19 @@ class ClusterUnavailable(ServerError):
 
 class UnexpectedReply(ServerError):
     """The reply of a script has not the shape that it documents."""
+
+
+class BatchInterrupted(ServerError):
+    """`publish_many` failed after a part of its batches.
+
+    `results`: one per message; None where it is not known to be published. Its cause is the
+    error of the batch that failed, which may or may not have been published.
+    """
+
+    def __init__(self, results: list[PublishResult | None], message: str) -> None:
+        done = sum(result is not None for result in results)
+        super().__init__(f"{done} of {len(results)} messages published, then: {message}")
+        self.results = results
 
 
 class EmbeddedServerError(ServerError):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from omniq_typed.errors import DuplicateJob
+
 
 class Lane(StrEnum):
     """Where a job lies. `GWAIT` is the waiting list of the job's group."""
@@ -53,18 +55,45 @@ class Published:
     """What became of one published job.
 
     `duplicate`: the id existed, and nothing was changed; `same_content`: its payload and type
-    equal the new ones (True for a new job); `state`: the lane of the job that has the id now.
+    equal the new ones (True for a new job); `state`: the lane of the job that has the id now;
+    `stored_payload`, `stored_msg_type`: what that job holds, where it is not the same.
     """
 
     job_id: str
     state: str
     duplicate: bool
     same_content: bool
+    stored_payload: bytes | None = None
+    stored_msg_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishResult:
+    """What became of one message of `publish_many`.
+
+    `duplicate`: a job with this id and the same content was there already. `error`: why the
+    message was not published; None: its job is in `state`, the lane.
+    """
+
+    job_id: str
+    queue: str
+    state: str
+    duplicate: bool = False
+    error: DuplicateJob | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the message is on its way, by this call or an earlier one."""
+        return self.error is None
 
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A leased job. The lease ends at `lock_until_ms` unless renewed with `lease_token`."""
+    """A leased job. The lease ends at `lock_until_ms` unless renewed with `lease_token`.
+
+    `deferrals`: how often workers have left it for others, since it was published or retried by
+    an operator.
+    """
 
     job_id: str
     payload: bytes
@@ -84,6 +113,7 @@ class Reserved:
     msg_causation_id: str = ""
     msg_traceparent: str = ""
     msg_tracestate: str = ""
+    deferrals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +148,13 @@ class Outcome(StrEnum):
     """Permanent, and the attempt is taken back: no handler saw the job."""
     RELEASE = "release"
     """Back to the head of its lane, the attempt taken back."""
+    DEFER = "defer"
+    """Left for other workers: delayed, the attempt taken back, the deferral counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The end of one lease. `delay_ms` None: the job's own backoff."""
+    """The end of one lease. `delay_ms`, of RETRY and DEFER: None is the job's own backoff."""
 
     job_id: str
     lease_token: str
@@ -251,6 +283,8 @@ class JobInfo:
     failed_ms: int
     failure: str
     side: Mapping[str, str]
+    deferrals: int = 0
+    """How often workers have left it for others; `failure` says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,3 +319,31 @@ class QueueOverview:
     delayed: tuple[LaneJob, ...]
     failed: tuple[LaneJob, ...]
     completed: tuple[LaneJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """One step of counting a lane. `next_cursor` 0: the lane is done; `rows`: message type,
+    version and number of jobs."""
+
+    lane: str
+    next_cursor: int
+    rows: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionCount:
+    """How many jobs there are of one version of a message type. `msg_type` '': jobs that name
+    none, which are version 1; version 0: one that is no number."""
+
+    msg_type: str
+    version: int
+    waiting: int
+    delayed: int
+    active: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        """In all four lanes."""
+        return self.waiting + self.delayed + self.active + self.failed

@@ -14,6 +14,8 @@ from omniq_typed.models import (
     LaneJob,
     QueueOverview,
     QueueStats,
+    VersionCount,
+    VersionPage,
 )
 from omniq_typed.transport.aio import AsyncTransport
 from omniq_typed.transport.sync import SyncTransport
@@ -97,6 +99,20 @@ class QueueMonitor:
         """Counters, next groups and the newest jobs of each lane. lua/commands/overview.lua"""
         return self._transport.run(observe.overview(queue, samples_per_lane))
 
+    def versions_in_flight(self, queue: str) -> list[VersionCount]:
+        """How many jobs wait, are delayed, active and failed, by message type and version, in
+        steps of about 500 jobs that do not hold up the server.
+
+        What moves meanwhile is counted as `core.observe.next_count` says: a job that stays, or
+        moves on towards failed, is never missed. lua/commands/count_versions.lua
+        """
+        pages: list[VersionPage] = []
+        page = None
+        while (command := observe.next_count(queue, page)) is not None:
+            page = self._transport.run(command)
+            pages.append(page)
+        return observe.add_up(pages)
+
 
 class AsyncQueueMonitor:
     """The asyncio twin of `QueueMonitor`."""
@@ -155,3 +171,12 @@ class AsyncQueueMonitor:
     async def overview(self, queue: str, samples_per_lane: int = 10) -> QueueOverview:
         """As `QueueMonitor.overview`. lua/commands/overview.lua"""
         return await self._transport.run(observe.overview(queue, samples_per_lane))
+
+    async def versions_in_flight(self, queue: str) -> list[VersionCount]:
+        """As `QueueMonitor.versions_in_flight`. lua/commands/count_versions.lua"""
+        pages: list[VersionPage] = []
+        page = None
+        while (command := observe.next_count(queue, page)) is not None:
+            page = await self._transport.run(command)
+            pages.append(page)
+        return observe.add_up(pages)

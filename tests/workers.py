@@ -37,7 +37,7 @@ LONG_POLL_S = 30.0
 """A poll interval within which nothing happens by polling."""
 ROOT = Path(__file__).parents[1]
 
-REGISTRY = Registry()
+REGISTRY = Registry(strict_types=False)
 
 
 @message("test.order", queue="orders", backoff_ms=1, registry=REGISTRY)
@@ -210,6 +210,11 @@ class Watch:
             wait_until(there, f"{job_id} is {state}", timeout_s)
         except TimeoutError as error:
             raise AssertionError(f"{error}; it is {last}") from None
+        return self.job(queue, job_id)
+
+    def until(self, queue: str, job_id: str, there: Callable[[JobInfo], bool]) -> JobInfo:
+        """Waits until something is true of the job."""
+        wait_until(lambda: there(self.job(queue, job_id)), f"{job_id} is as awaited", LONG_S)
         return self.job(queue, job_id)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from omniq_typed import message
+from omniq_typed import SafeInt, message
 
 __all__ = [
     "MESSAGES",
@@ -35,17 +35,17 @@ __all__ = [
 
 QUEUE = "github"
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[SafeInt, Field(ge=0)]
 
 
 class User(BaseModel):
     login: str
-    id: int
+    id: SafeInt
     type: Literal["User", "Organization", "Bot"]
 
 
 class Repository(BaseModel):
-    id: int
+    id: SafeInt
     full_name: str = Field(pattern="^[^/]+/[^/]+$")
     private: bool
     owner: User
@@ -58,7 +58,7 @@ class Label(BaseModel):
 
 
 class Issue(BaseModel):
-    number: int
+    number: SafeInt
     title: str
     user: User
     state: Literal["open", "closed"] | None = None
@@ -70,7 +70,7 @@ class Issue(BaseModel):
 
 
 class Comment(BaseModel):
-    id: int
+    id: SafeInt
     user: User
     body: str
     created_at: AwareDatetime
@@ -78,7 +78,7 @@ class Comment(BaseModel):
 
 
 class PullRequest(BaseModel):
-    number: int
+    number: SafeInt
     title: str
     user: User
     state: Literal["open", "closed"]

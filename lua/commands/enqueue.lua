@@ -4,8 +4,9 @@
 --   id payload max_attempts timeout_ms backoff_ms due_ms gid ('' = ungrouped) group_limit
 --   (0 = not given) ordering ('' or 'strict') side_count, then side_count times: field value
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: one entry per job: {id, 'OK', state} or {id, 'DUPLICATE', state, 'same'|'different'}
---   (whether the stored payload and message type equal the new ones)
+-- RETURNS: one entry per job: {id, 'OK', state} or {id, 'DUPLICATE', state, 'same'} or
+--   {id, 'DUPLICATE', state, 'different', payload, msg_type ('' = none)} (whether the stored
+--   payload and message type equal the new ones, and what is stored where they do not)
 -- STATE: (none) -> wait, or delayed when due_ms lies in the future
 -- INVARIANT: an id that exists is not touched; every new id is in exactly one lane
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
@@ -22,9 +23,9 @@ end
 local now = now_ms(ARGV[1])
 local results, added, available, at = {}, 0, 0, 3
 
--- The side fields of the record at hand, flat, and the msg_type among them.
+-- The side fields of the record at hand, flat, and the msg_type among them, '' where there is none.
 local function read_side_fields(count)
-  local fields, msg_type = {}, false
+  local fields, msg_type = {}, ''
   for i = at, at + count * 2 - 1, 2 do
     fields[#fields + 1] = ARGV[i]
     fields[#fields + 1] = ARGV[i + 1]
@@ -58,8 +59,12 @@ for i = 1, tonumber(ARGV[2]) do
   local state = redis.call('HGET', key, 'state')
   if state then
     local old = redis.call('HMGET', key, 'payload', 'msg_type')
-    local same = old[1] == payload and old[2] == msg_type
-    results[i] = { id, 'DUPLICATE', state, same and 'same' or 'different' }
+    local old_payload, old_type = old[1] or '', old[2] or ''
+    if old_payload == payload and old_type == msg_type then
+      results[i] = { id, 'DUPLICATE', state, 'same' }
+    else
+      results[i] = { id, 'DUPLICATE', state, 'different', old_payload, old_type }
+    end
   else
     if gid ~= '' then
       job[#job + 1] = 'gid'

@@ -1,4 +1,4 @@
--- retry_failed: gives failed jobs all their attempts again.
+-- retry_failed: gives failed jobs all their attempts and deferrals again.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV: now_ms ('0' = server time), then 1 to 100 ids
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
@@ -33,7 +33,7 @@ for i = 2, #ARGV do
     list_remove(q.failed, q.idx_failed, id, true)
     redis.call('ZREM', q.idx_failed, id)
     redis.call('HSET', job_key(q, id), 'state', 'wait', 'attempt', '0', 'failed_ms', '', 'due_ms', '',
-      'queued_ms', now, 'updated_ms', now)
+      'deferrals', '0', 'queued_ms', now, 'updated_ms', now)
     available = available + lane_enter(q, id, v[2], now, false)
     moved = moved + 1
     results[#results + 1] = { id, 'OK', '' }

@@ -1,4 +1,4 @@
--- settle: ends leases: acknowledges, fails, retries or gives back jobs.
+-- settle: ends leases: acknowledges, fails, retries, defers or gives back jobs.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV: now_ms ('0' = server time), keep_completed, count, then count records as in
 --   lib/settle_batch.lua

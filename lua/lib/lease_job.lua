@@ -1,12 +1,13 @@
 -- Leases a job that was just taken from its lane, and returns what the worker needs:
 -- id payload lock_until_ms attempt max_attempts gid token timeout_ms backoff_ms created_ms
 -- msg_type msg_version msg_schema msg_source msg_correlation_id msg_causation_id
--- msg_traceparent msg_tracestate
+-- msg_traceparent msg_tracestate deferrals
 local function lease_job(q, id, token, now)
   local key = job_key(q, id)
   local v = redis.call('HMGET', key, 'payload', 'attempt', 'max_attempts', 'gid', 'timeout_ms',
     'backoff_ms', 'created_ms', 'first_started_ms', 'msg_type', 'msg_version', 'msg_schema',
-    'msg_source', 'msg_correlation_id', 'msg_causation_id', 'msg_traceparent', 'msg_tracestate')
+    'msg_source', 'msg_correlation_id', 'msg_causation_id', 'msg_traceparent', 'msg_tracestate',
+    'deferrals')
   local attempt = (tonumber(v[2] or '0') or 0) + 1
   local until_ms = lease_end(now, tonumber(v[5] or '0') or 0)
   redis.call('ZADD', q.active, until_ms, id)
@@ -16,5 +17,5 @@ local function lease_job(q, id, token, now)
     'first_started_ms', (v[8] and v[8] ~= '') and v[8] or now)
   return { id, v[1] or '', tostring(until_ms), tostring(attempt), v[3] or '1', v[4] or '', token,
     v[5] or '', v[6] or '', v[7] or '', v[9] or '', v[10] or '', v[11] or '', v[12] or '',
-    v[13] or '', v[14] or '', v[15] or '', v[16] or '' }
+    v[13] or '', v[14] or '', v[15] or '', v[16] or '', v[17] or '' }
 end

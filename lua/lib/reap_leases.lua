@@ -16,7 +16,7 @@ local function reap_leases(q, now, limit)
         errors = '[]',
       }
       local delay = math.max(tonumber(v[5] or '0') or 0, 0)
-      local _, _, readied = fail_job(q, id, job, delay, false, why, now)
+      local _, _, readied = fail_job(q, id, job, delay, 'retry', why, now)
       available = available + readied
       reaped = reaped + 1
     end

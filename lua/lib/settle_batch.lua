@@ -1,9 +1,9 @@
 -- Settles `count` leased jobs from the flat list `args`, starting at `at`. One record:
 --   id token ack
 --   id token release
---   id token retry|fail|invalid delay_ms reason message errors_json
--- `retry` waits delay_ms ('' = the job's backoff_ms) unless no attempt is left; `fail` is
--- permanent; `invalid` is permanent and takes the attempt back, since no handler saw the job.
+--   id token retry|fail|invalid|defer delay_ms reason message errors_json
+-- The last four are those of fail_job; `retry` and `defer` wait delay_ms, '' = the job's
+-- backoff_ms.
 -- Returns one {id, status, detail} per record, how many leases ended, how many of them by a
 -- completed job, and the number of jobs and groups that became available.
 local function settle_batch(q, args, at, count, now)
@@ -23,12 +23,9 @@ local function settle_batch(q, args, at, count, now)
       results[i] = { id, 'RELEASED', '' }
     else
       local why = { reason = args[at + 4], message = args[at + 5], errors = args[at + 6] }
-      if outcome == 'invalid' then
-        job.attempt = math.max(job.attempt - 1, 0)
-      end
       local delay = tonumber(args[at + 3]) or math.max(job.backoff_ms, 0)
       local status, due
-      status, due, readied = fail_job(q, id, job, delay, outcome ~= 'retry', why, now)
+      status, due, readied = fail_job(q, id, job, delay, outcome, why, now)
       results[i] = { id, status, tostring(due) }
     end
     ended = ended + (err and 0 or 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from omniq_typed.core.arguments import (
@@ -60,20 +61,47 @@ def publish_one(
     *,
     now_ms: int = 0,
     max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+    same: Callable[[bytes], bool] | None = None,
 ) -> Command[str]:
     """Publishes one job; answers its id, also where the same job was published before.
 
-    Raises DuplicateJob where the id belongs to a job with other content.
+    `same` is asked where the id is taken by other bytes of the same message type: whether they
+    are the same message all the same. Raises DuplicateJob where the content is another.
     """
     command = enqueue(queue, [job], now_ms=now_ms, max_payload_bytes=max_payload_bytes)
 
     def parse(reply: Any) -> str:
         (published,) = _parse(reply)
-        if not published.same_content:
-            raise DuplicateJob(published.job_id, published.state)
+        error = duplicate_error(job, published, same)
+        if error is not None:
+            raise error
         return published.job_id
 
     return Command(command.script, command.keys, command.args, parse, repeatable=True)
+
+
+def duplicate_error(
+    job: NewJob, published: Published, same: Callable[[bytes], bool] | None = None
+) -> DuplicateJob | None:
+    """Why a job was not published; None where it was, now or before. `same` as in `publish_one`."""
+    stored = published.stored_payload
+    if published.same_content or stored is None:
+        return None
+    msg_type = job.side.get("msg_type", "")
+    if same is not None and published.stored_msg_type == msg_type and same(stored):
+        return None
+    return DuplicateJob(
+        job.job_id,
+        published.state,
+        content_fingerprint(published.stored_msg_type, stored),
+        content_fingerprint(msg_type, job.payload),
+    )
+
+
+def content_fingerprint(msg_type: str, payload: bytes) -> str:
+    """16 hex digits that name the content of a job. `msg_type` '': it has none."""
+    # A NUL between them, which neither a type's name nor JSON holds.
+    return hashlib.sha256(msg_type.encode() + b"\0" + payload).hexdigest()[:16]
 
 
 def _record(job: NewJob, max_payload_bytes: int) -> list[Arg]:
@@ -119,12 +147,22 @@ def _check_group(job: NewJob) -> None:
 
 
 def _parse(reply: Any) -> list[Published]:
-    return [
-        Published(
-            job_id=text(entry[0]),
-            state=text(entry[2]),
-            duplicate=entry[1] == b"DUPLICATE",
-            same_content=len(entry) < 4 or entry[3] == b"same",
-        )
-        for entry in reply
-    ]
+    return [_published(*entry) for entry in reply]
+
+
+def _published(
+    job_id: bytes,
+    status: bytes,
+    state: bytes,
+    content: bytes = b"same",
+    stored_payload: bytes | None = None,
+    stored_msg_type: bytes = b"",
+) -> Published:
+    return Published(
+        job_id=text(job_id),
+        state=text(state),
+        duplicate=status == b"DUPLICATE",
+        same_content=content == b"same",
+        stored_payload=stored_payload,
+        stored_msg_type=text(stored_msg_type),
+    )

@@ -1,9 +1,10 @@
 """Commands that only read. Scripts: lua/commands/read_stats.lua, lane_page.lua, find_jobs.lua,
-read_job.lua, groups_ready.lua, group_status.lua, overview.lua."""
+read_job.lua, groups_ready.lua, group_status.lua, overview.lua, count_versions.lua."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,9 +22,16 @@ from omniq_typed.models import (
     LaneJob,
     QueueOverview,
     QueueStats,
+    VersionCount,
+    VersionPage,
 )
 
 MAX_PAGE = 10_000
+JOBS_PER_COUNT = 500
+"""Jobs that one call of count_versions looks at, about."""
+COUNTED_LANES = (Lane.DELAYED, Lane.WAIT, Lane.ACTIVE, Lane.FAILED)
+"""In the order in which jobs move, so that one which moves on meanwhile is met in a lane that is
+still to come."""
 
 
 def check_lane(lane: str) -> str:
@@ -104,6 +112,64 @@ def overview(queue: str, samples_per_lane: int) -> Command[QueueOverview]:
         )
 
     return Command(script("overview"), queue_keys(queue), args, parse, repeatable=True)
+
+
+def next_count(queue: str, page: VersionPage | None) -> Command[VersionPage] | None:
+    """What to ask after `page` (None: at the start) to count all jobs of a queue by type and
+    version; None at the end. `add_up` adds up the pages.
+
+    Exact while nothing moves. A job that stays where it is, or moves on from delayed to waiting to
+    active to failed, is never missed; one that moves is counted in each lane that it is met in. A
+    job that moves back meanwhile (a failed attempt, given back, retried by an operator) or is
+    published meanwhile may be counted or not.
+    """
+    if page is None:
+        return count_versions(queue, COUNTED_LANES[0], 0)
+    if page.next_cursor:
+        return count_versions(queue, page.lane, page.next_cursor)
+    later = COUNTED_LANES[COUNTED_LANES.index(Lane(page.lane)) + 1 :]
+    return count_versions(queue, later[0], 0) if later else None
+
+
+def count_versions(queue: str, lane: str, cursor: int) -> Command[VersionPage]:
+    """One step of counting the jobs of a lane by type and version; `cursor` 0: the first. No step
+    looks at many more than 500 jobs."""
+    if lane not in COUNTED_LANES:
+        names = ", ".join(each.value for each in COUNTED_LANES)
+        raise InvalidArgument("lane", f"{lane!r} is not counted; use {names}")
+    name = Lane(lane).value
+    args: list[Arg] = [name, check_int("cursor", cursor, 0, 2**64 - 1), JOBS_PER_COUNT]
+    parse = partial(_parse_versions, name)
+    return Command(script("count_versions"), queue_keys(queue), args, parse, repeatable=True)
+
+
+def add_up(pages: Iterable[VersionPage]) -> list[VersionCount]:
+    """The jobs of all pages by type and version, sorted by both."""
+    counts: dict[tuple[str, int], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for page in pages:
+        for msg_type, version, jobs in page.rows:
+            counts[msg_type, version][page.lane] += jobs
+    return [
+        VersionCount(
+            msg_type,
+            version,
+            waiting=lanes[Lane.WAIT],
+            delayed=lanes[Lane.DELAYED],
+            active=lanes[Lane.ACTIVE],
+            failed=lanes[Lane.FAILED],
+        )
+        for (msg_type, version), lanes in sorted(counts.items())
+    ]
+
+
+def _parse_versions(lane: str, reply: Any) -> VersionPage:
+    cursor, *rows = reply
+    return VersionPage(lane, int(cursor), tuple(_version_row(*row) for row in rows))
+
+
+def _version_row(msg_type: bytes, version: bytes, jobs: int) -> tuple[str, int, int]:
+    # As the worker takes it: a job without a type is version 1 of what its consumer expects.
+    return text(msg_type), number(version) if msg_type and version else 1, jobs
 
 
 def _parse_stats(queue: str, reply: Any) -> QueueStats:
@@ -193,6 +259,7 @@ def _parse_job(reply: Any) -> JobInfo | None:
         failed_ms=ms("failed_ms"),
         failure=text(stored.get("failure")),
         side={name: text(raw) for name, raw in stored.items() if name.startswith("msg_")},
+        deferrals=ms("deferrals"),
     )
 
 

@@ -1,63 +1,13 @@
-"""When a failed job runs again, and how a handler's end becomes a settlement. Pure."""
+"""How a handler's end becomes a settlement. Pure; the retry policies are in backoff.py."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import orjson
 
 from omniq_typed.core.arguments import check_int
-from omniq_typed.errors import Fault, InvalidArgument, Reject, Retry, UndecodableJob
+from omniq_typed.errors import Fault, Reject, Retry, UndecodableJob
 from omniq_typed.models import Outcome, Reserved, Settlement
-from omniq_typed.protocols import RetryPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class JobBackoff:
-    """The backoff_ms that the job was published with."""
-
-    def delay_ms(self, attempt: int, error: BaseException, unit: float) -> int | None:
-        """None: the server takes the job's own."""
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """The same pause before every attempt."""
-
-    pause_ms: int
-
-    def __post_init__(self) -> None:
-        check_int("pause_ms", self.pause_ms, 0)
-
-    def delay_ms(self, attempt: int, error: BaseException, unit: float) -> int | None:
-        """`pause_ms`."""
-        return self.pause_ms
-
-
-@dataclass(frozen=True, slots=True)
-class Exponential:
-    """first_ms, then `factor` times as long each time, at most max_ms; with full jitter (a random
-    part of that) so that jobs that failed together do not come back together."""
-
-    first_ms: int = 1_000
-    factor: float = 2.0
-    max_ms: int = 3_600_000
-    jitter: bool = True
-
-    def __post_init__(self) -> None:
-        check_int("first_ms", self.first_ms, 0)
-        check_int("max_ms", self.max_ms, 0)
-        factor: object = self.factor
-        if not isinstance(factor, (int, float)) or not 1 <= factor <= 1000:
-            raise InvalidArgument("factor", f"{factor!r} is out of range; use 1 to 1000")
-
-    def delay_ms(self, attempt: int, error: BaseException, unit: float) -> int | None:
-        """0 to min(max_ms, first_ms * factor ** (attempt - 1))."""
-        # 2 ** 1024 overflows a float; any bound is reached long before.
-        exponent = min(max(attempt - 1, 0), 64)
-        bound = min(float(self.max_ms), self.first_ms * self.factor**exponent)
-        return int(bound * unit) if self.jitter else int(bound)
+from omniq_typed.protocols import NEVER, RetryPolicy
 
 
 def succeeded(job: Reserved) -> Settlement:
@@ -72,10 +22,23 @@ def given_back(job: Reserved) -> Settlement:
 
 def undecodable(job: Reserved, error: UndecodableJob) -> Settlement:
     """No handler may see the job: it fails at once, with where and why."""
+    return _unseen(job, Outcome.INVALID, error, None)
+
+
+def left_for_others(job: Reserved, error: UndecodableJob, pause_ms: int) -> Settlement:
+    """This worker cannot decode the job, a newer one may: it comes back after `pause_ms`, with
+    where and why, no attempt burned. How often is too often is the caller's: `job.deferrals`."""
+    return _unseen(job, Outcome.DEFER, error, pause_ms)
+
+
+def _unseen(
+    job: Reserved, outcome: Outcome, error: UndecodableJob, delay_ms: int | None
+) -> Settlement:
     return Settlement(
         job.job_id,
         job.lease_token,
-        Outcome.INVALID,
+        outcome,
+        delay_ms,
         reason=error.reason,
         message=str(error),
         errors_json=_faults_json(error.faults),
@@ -83,24 +46,33 @@ def undecodable(job: Reserved, error: UndecodableJob) -> Settlement:
 
 
 def failed(job: Reserved, error: BaseException, policy: RetryPolicy, unit: float) -> Settlement:
-    """The handler raised: rejected, or again by the policy. The server counts the attempts."""
+    """The handler raised: rejected, or again by the policy. The server counts the attempts.
+
+    Raises what the policy raises, and InvalidArgument where it answers no time.
+    """
     if isinstance(error, Reject):
         return Settlement(
             job.job_id, job.lease_token, Outcome.FAIL, reason="rejected", message=str(error)
         )
-    if isinstance(error, Retry) and error.after_s is not None:
-        delay = int(error.after_s * 1000)
-    else:
-        delay_or_none = policy.delay_ms(job.attempt, error, unit)
-        delay = -1 if delay_or_none is None else max(delay_or_none, 0)
     said = str(error) if isinstance(error, Retry) else f"{type(error).__name__}: {error}"
-    return Settlement(
-        job.job_id,
-        job.lease_token,
-        Outcome.RETRY,
-        delay_ms=None if delay < 0 else delay,
-        message=said,
-    )
+    delay_ms = _delay_ms(job, error, policy, unit)
+    if delay_ms == NEVER:
+        return Settlement(
+            job.job_id, job.lease_token, Outcome.FAIL, reason="handler_error", message=said
+        )
+    return Settlement(job.job_id, job.lease_token, Outcome.RETRY, delay_ms, message=said)
+
+
+def _delay_ms(job: Reserved, error: BaseException, policy: RetryPolicy, unit: float) -> int | None:
+    if isinstance(error, Retry) and error.after_s is not None:
+        return int(error.after_s * 1000)
+    delay_ms = policy.delay_ms(job.attempt, error, unit)
+    if delay_ms is None:
+        return None
+    check_int("delay_ms", delay_ms, NEVER)
+    if delay_ms == NEVER and isinstance(error, Retry):
+        return None  # a handler that asks for another attempt knows better than its policy
+    return delay_ms
 
 
 def _faults_json(faults: tuple[Fault, ...]) -> str:

@@ -1,104 +1,28 @@
-"""`@message`: gives a class a stable name and version, under which it travels."""
+"""`@message` and `message_type`: give a Python type a stable name, under which it travels."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
-from functools import cached_property
-from typing import Any, Generic, TypeVar
+from dataclasses import is_dataclass
+from typing import Any, TypeVar
 
-import orjson
-from pydantic import BaseModel, TypeAdapter
-from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic import BaseModel
+from typing_extensions import TypeForm, is_typeddict
 
 from omniq_typed.core.arguments import check_int, check_ordering
 from omniq_typed.core.enqueue import MAX_ATTEMPTS
 from omniq_typed.core.keys import check_queue
 from omniq_typed.errors import InvalidMessageType
+from omniq_typed.messages.message_type import MessageType, try_adapter
+from omniq_typed.messages.place import place_of, place_of_frame
+from omniq_typed.messages.registry import Registry, default_registry
 from omniq_typed.models import Ordering
+from omniq_typed.protocols import RetryPolicy
 
 T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
-
-
-@dataclass(frozen=True)
-class MessageType(Generic[T]):
-    """A registered type. Times in ms; `queue` None: the publisher names one."""
-
-    name: str
-    version: int
-    cls: type[T]
-    queue: str | None = None
-    max_attempts: int = 3
-    timeout_ms: int = 30_000
-    backoff_ms: int = 5_000
-    ordering: Ordering = "relaxed"
-    defined_at: str = ""
-
-    @cached_property
-    def adapter(self) -> TypeAdapter[T]:
-        """Built at first use: by then the names that annotations refer to exist."""
-        return TypeAdapter(self.cls)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """16 hex digits of the schema that a writer of this type keeps to; '' where the type has
-        no JSON Schema."""
-        try:
-            schema = self.adapter.json_schema(mode="serialization")
-        except PydanticInvalidForJsonSchema:
-            return ""
-        canonical = orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(canonical).hexdigest()[:16]
-
-    @property
-    def label(self) -> str:
-        """For messages: `orders.created v1`."""
-        return f"{self.name} v{self.version}"
-
-
-class Registry:
-    """Message types by name and version, and by class."""
-
-    def __init__(self) -> None:
-        self._by_name: dict[tuple[str, int], MessageType[Any]] = {}
-        self._by_class: dict[type, MessageType[Any]] = {}
-
-    def add(self, message_type: MessageType[Any]) -> None:
-        """Registers a type. Raises InvalidMessageType, naming both places, where the name and
-        version or the class are taken."""
-        key = (message_type.name, message_type.version)
-        for other in (self._by_name.get(key), self._by_class.get(message_type.cls)):
-            if other is not None and not _is_reload(other, message_type):
-                raise InvalidMessageType(
-                    "message",
-                    f"{message_type.label} at {message_type.defined_at} collides with"
-                    f" {other.label} at {other.defined_at}; give one another name or version",
-                )
-        self._by_name[key] = message_type
-        self._by_class[message_type.cls] = message_type
-
-    def of_class(self, cls: type[T]) -> MessageType[T]:
-        """The type of a decorated class. Raises InvalidMessageType for any other."""
-        found = self._by_class.get(cls)
-        if found is None:
-            raise InvalidMessageType(
-                "message",
-                f"{getattr(cls, '__qualname__', cls)!r} is no message type; decorate it with"
-                " @message('a.stable.name')",
-            )
-        return found
-
-    def types(self) -> list[MessageType[Any]]:
-        """All types, by name and version."""
-        return [self._by_name[key] for key in sorted(self._by_name)]
-
-
-default_registry = Registry()
 
 
 def message(
@@ -109,46 +33,122 @@ def message(
     max_attempts: int = 3,
     timeout_ms: int = 30_000,
     backoff_ms: int = 5_000,
+    retry: RetryPolicy | None = None,
     ordering: Ordering = "relaxed",
+    gid: Callable[[Any], str | None] | None = None,
+    group_limit: int = 0,
+    dedup_key: Callable[[Any], str] | None = None,
+    strict_types: bool | None = None,
     registry: Registry | None = None,
 ) -> Callable[[type[T]], type[T]]:
-    """Makes a Pydantic model or a dataclass a message type.
+    """Makes a Pydantic model, a dataclass or a TypedDict a message type.
 
     `name` is what travels, never the Python path: 1 to 128 letters, digits, '.', '_' or '-'.
-    The rest are defaults for publishing. Raises InvalidMessageType, InvalidArgument.
+    The rest are defaults for publishing and consuming. `gid` and `dedup_key` are functions of the
+    payload: the group, and what makes a message the same when published again (its job id is then
+    the name and this key). `strict_types`: whether a type whose JSON other languages, or its own
+    schema, read differently is an error (True), a PortabilityWarning (None) or neither (False:
+    Python alone reads it). Raises InvalidMessageType, InvalidArgument.
     """
-    _check_name(name)
-    check_int("version", version, 1, 10**9)
-    check_int("max_attempts", max_attempts, 1, MAX_ATTEMPTS)
-    check_int("timeout_ms", timeout_ms, 0)
-    check_int("backoff_ms", backoff_ms, 0)
-    check_ordering(ordering)
-    if queue is not None:
-        check_queue(queue)
+    known = default_registry if registry is None else registry
+    options = _checked(
+        name=name,
+        version=version,
+        queue=queue,
+        max_attempts=max_attempts,
+        timeout_ms=timeout_ms,
+        backoff_ms=backoff_ms,
+        retry=retry,
+        ordering=ordering,
+        gid=gid,
+        group_limit=group_limit,
+        dedup_key=dedup_key,
+        strict_types=known.strict_types if strict_types is None else strict_types,
+    )
 
     def register(cls: type[T]) -> type[T]:
         if not _is_structured(cls):
             raise InvalidMessageType(
                 "message",
-                f"{cls!r} is neither a Pydantic model nor a dataclass; put @message above"
-                " @dataclass",
+                f"{cls!r} is neither a Pydantic model nor a dataclass nor a TypedDict; put @message"
+                " above @dataclass, and use message_type(...) for unions and the like",
             )
-        (default_registry if registry is None else registry).add(
-            MessageType(
-                name=name,
-                version=version,
-                cls=cls,
-                queue=queue,
-                max_attempts=max_attempts,
-                timeout_ms=timeout_ms,
-                backoff_ms=backoff_ms,
-                ordering=ordering,
-                defined_at=_place(cls),
-            )
-        )
+        adapter = try_adapter(cls, depth=1)
+        _add(MessageType(cls=cls, defined_at=place_of(cls), built=adapter, **options), known)
         return cls
 
     return register
+
+
+def message_type(
+    declared: TypeForm[T],
+    *,
+    name: str,
+    version: int = 1,
+    queue: str | None = None,
+    max_attempts: int = 3,
+    timeout_ms: int = 30_000,
+    backoff_ms: int = 5_000,
+    retry: RetryPolicy | None = None,
+    ordering: Ordering = "relaxed",
+    gid: Callable[[Any], str | None] | None = None,
+    group_limit: int = 0,
+    dedup_key: Callable[[Any], str] | None = None,
+    strict_types: bool | None = None,
+    registry: Registry | None = None,
+) -> MessageType[T]:
+    """Makes any type a message type that no decorator can stand on: a union with a discriminator,
+    a generic model or dataclass with its arguments, a class of another package.
+
+    `Event = message_type(Annotated[Created | Cancelled, Field(discriminator="kind")],
+    name="orders.event")`; what it gives is taken wherever a class is: `@bus.consumer(Event)`,
+    `publish_json(value, message_type=Event)`, which a member of one union alone does not need.
+    The options are those of `@message`. Raises InvalidMessageType, InvalidArgument.
+    """
+    known = default_registry if registry is None else registry
+    options = _checked(
+        name=name,
+        version=version,
+        queue=queue,
+        max_attempts=max_attempts,
+        timeout_ms=timeout_ms,
+        backoff_ms=backoff_ms,
+        retry=retry,
+        ordering=ordering,
+        gid=gid,
+        group_limit=group_limit,
+        dedup_key=dedup_key,
+        strict_types=known.strict_types if strict_types is None else strict_types,
+    )
+    made: MessageType[T] = MessageType(
+        cls=declared,
+        defined_at=place_of_frame(1),
+        built=try_adapter(declared, depth=1),
+        **options,
+    )
+    _add(made, known)
+    return made
+
+
+def _checked(**options: Any) -> dict[str, Any]:
+    _check_name(options["name"])
+    check_int("version", options["version"], 1, 10**9)
+    check_int("max_attempts", options["max_attempts"], 1, MAX_ATTEMPTS)
+    check_int("timeout_ms", options["timeout_ms"], 0)
+    check_int("backoff_ms", options["backoff_ms"], 0)
+    check_int("group_limit", options["group_limit"], 0, MAX_ATTEMPTS)
+    check_ordering(options["ordering"])
+    if options["queue"] is not None:
+        check_queue(options["queue"])
+    for function in ("gid", "dedup_key"):
+        if options[function] is not None and not callable(options[function]):
+            raise InvalidMessageType(
+                function, f"{options[function]!r} is no function of the payload"
+            )
+    retry = options["retry"]
+    if retry is not None and not callable(getattr(retry, "delay_ms", None)):
+        raise InvalidMessageType("retry", f"{retry!r} is no retry policy: it has no delay_ms")
+    return options
 
 
 def _check_name(name: object) -> None:
@@ -159,20 +159,12 @@ def _check_name(name: object) -> None:
 
 
 def _is_structured(cls: object) -> bool:
-    return isinstance(cls, type) and (is_dataclass(cls) or issubclass(cls, BaseModel))
+    if not isinstance(cls, type):
+        return False
+    return is_dataclass(cls) or is_typeddict(cls) or issubclass(cls, BaseModel)
 
 
-def _is_reload(old: MessageType[Any], new: MessageType[Any]) -> bool:
-    """The same source executed again: a module reloaded, or run as __main__ and imported."""
-    same_name = (old.name, old.version) == (new.name, new.version)
-    return same_name and old.cls is not new.cls and old.defined_at == new.defined_at
-
-
-def _place(cls: type) -> str:
-    """file:line of a class, or its dotted name where there is no source."""
-    try:
-        path = inspect.getsourcefile(cls)
-        line = inspect.getsourcelines(cls)[1]
-    except (OSError, TypeError, SyntaxError):  # no file, or none of Python
-        return f"{cls.__module__}.{cls.__qualname__}"
-    return f"{path}:{line}"
+def _add(made: MessageType[Any], registry: Registry) -> None:
+    if made.built is not None:
+        made.check_portability()  # else when its adapter can be built
+    registry.add(made)

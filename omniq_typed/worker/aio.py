@@ -9,13 +9,13 @@ import random
 import time
 from collections.abc import Iterable
 
-from omniq_typed.context import AsyncCtx, Lease, Settings
+from omniq_typed.context import AsyncCtx, Lease
 from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE
-from omniq_typed.core.retry import given_back, succeeded, undecodable
+from omniq_typed.core.retry import given_back, succeeded
 from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ServerError, UndecodableJob
 from omniq_typed.models import Outcome, Reservation, Settlement
-from omniq_typed.transport.aio import AsyncTransport
+from omniq_typed.publishing import AsyncPublisher
 from omniq_typed.worker.ending import (
     Ended,
     failure,
@@ -26,6 +26,7 @@ from omniq_typed.worker.ending import (
     warn_not_taken,
 )
 from omniq_typed.worker.heartbeat import STOP_PATIENCE_S, Heartbeat
+from omniq_typed.worker.invalid import invalid_job, settle_as_told, settle_by_policy
 from omniq_typed.worker.lane import (
     FATAL,
     GIVE_UP_AFTER_STOP_S,
@@ -45,8 +46,7 @@ LEAVE_WITHIN_S = 5.0
 
 
 async def run_async_worker(
-    transport: AsyncTransport,
-    settings: Settings,
+    publisher: AsyncPublisher,
     routes: Iterable[Route],
     stop: StopRequest,
     options: LaneOptions,
@@ -55,9 +55,9 @@ async def run_async_worker(
     """Works on all routes until the stop is requested. Raises AuthenticationFailed,
     PermissionDenied. Cancelled from outside, it cancels its handlers, gives their jobs back and
     lets the cancellation pass."""
-    beating = transport.blocking_twin()
+    beating = publisher.transport.blocking_twin()
     heartbeat = Heartbeat(beating, heartbeat_interval_s)
-    loops = [QueueLoop(transport, settings, route, heartbeat, stop, options) for route in routes]
+    loops = [QueueLoop(publisher, route, heartbeat, stop, options) for route in routes]
     heartbeat.start()
     try:
         with stop.signals():
@@ -113,15 +113,14 @@ class QueueLoop:
 
     def __init__(
         self,
-        transport: AsyncTransport,
-        settings: Settings,
+        publisher: AsyncPublisher,
         route: Route,
         heartbeat: Heartbeat,
         stop: StopRequest,
         options: LaneOptions,
     ) -> None:
-        self._transport = transport
-        self._settings = settings
+        self._publisher = publisher
+        self._transport = publisher.transport
         self._route = route
         self._heartbeat = heartbeat
         self._stop = stop
@@ -194,8 +193,8 @@ class QueueLoop:
         try:
             consumer, payload = open_job(self._route, job)
         except UndecodableJob as error:
-            return undecodable(job, error)
-        ctx = AsyncCtx(lease, payload, self._transport, self._settings)
+            return await self._end_undecodable(lease, error)
+        ctx = AsyncCtx(lease, payload, self._publisher)
         self._say(f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
         started = time.monotonic()
         try:
@@ -211,6 +210,20 @@ class QueueLoop:
             return settlement
         self._say(f"done {job.job_id} in {time.monotonic() - started:.3f} s")
         return succeeded(job)
+
+    async def _end_undecodable(self, lease: Lease, error: UndecodableJob) -> Settlement:
+        queue, job = lease.queue, lease.job
+        handler = self._route.invalid_handler
+        if handler is None:
+            return settle_by_policy(queue, job, error, self._route.invalid_policy(job))
+        try:
+            told = await handler(invalid_job(queue, job, error))
+        except BaseException as raised:
+            cancelled = isinstance(raised, asyncio.CancelledError)
+            if cancelled and (lease.lost or self._interrupted):
+                return given_back(job)
+            told = raised
+        return settle_as_told(queue, job, error, told)
 
     def _say(self, event: str) -> None:
         tell(self._options.say, event)
@@ -238,7 +251,7 @@ class QueueLoop:
             batch = list(self._unsettled)
             if wanted == 0 and not batch:
                 return None
-            command = settle_and_reserve(self._route.queue, self._settings, wanted, batch)
+            command = settle_and_reserve(self._route.queue, self._publisher.settings, wanted, batch)
             try:
                 reservation = await self._transport.run(command)
             except FATAL:

@@ -9,13 +9,14 @@ import uuid
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from omniq_typed.context import Lease, Settings
+from omniq_typed.context import Lease
 from omniq_typed.core.arguments import check_int
 from omniq_typed.core.command import Command
 from omniq_typed.core.reserve import reserve
 from omniq_typed.core.retry import failed
-from omniq_typed.errors import Reject, Retry, UndecodableJob
+from omniq_typed.errors import Fault, Reject, Retry, UndecodableJob
 from omniq_typed.models import Outcome, Reservation, Reserved, Settlement
+from omniq_typed.publishing import Settings
 from omniq_typed.worker.routing import Consumer, Route
 
 log = logging.getLogger("omniq_typed.worker")
@@ -27,14 +28,15 @@ Ended: TypeAlias = tuple[Lease, Settlement]
 def open_job(route: Route, job: Reserved) -> tuple[Consumer, Any]:
     """The consumer of a job and the value it is given. Raises UndecodableJob and nothing else."""
     try:
-        consumer = route.find(job)
-        return consumer, consumer.decode(job.payload)
-    except UndecodableJob as error:
-        log.error("job %s in queue %s is undecodable: %s", job.job_id, route.queue, error)
+        return route.open(job)
+    except UndecodableJob:
         raise
     except Exception as error:
         log.exception("job %s in queue %s could not be decoded", job.job_id, route.queue)
-        raise UndecodableJob("invalid_payload", described(error)) from error
+        fault = Fault("", "validator_failed", described(error))
+        raise UndecodableJob(
+            "invalid_payload", "a validator of the type failed", (fault,)
+        ) from error
 
 
 def failure(consumer: Consumer, lease: Lease, error: BaseException) -> Settlement:

@@ -10,10 +10,11 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from omniq_typed.context import Ctx, Lease, Settings
+from omniq_typed.context import Ctx, Lease
 from omniq_typed.core.arguments import check_seconds
-from omniq_typed.core.retry import given_back, succeeded, undecodable
+from omniq_typed.core.retry import given_back, succeeded
 from omniq_typed.core.waiting import POLL_INTERVAL_S, idle_wait_s, reconnect_wait_s
 from omniq_typed.errors import (
     AuthenticationFailed,
@@ -23,7 +24,7 @@ from omniq_typed.errors import (
     UnexpectedReply,
 )
 from omniq_typed.models import Reservation, Reserved, Settlement
-from omniq_typed.transport.sync import SyncTransport
+from omniq_typed.publishing import Publisher
 from omniq_typed.worker.ending import (
     Ended,
     failure,
@@ -34,7 +35,8 @@ from omniq_typed.worker.ending import (
     warn_not_taken,
 )
 from omniq_typed.worker.heartbeat import Heartbeat
-from omniq_typed.worker.routing import Route
+from omniq_typed.worker.invalid import invalid_job, settle_as_told, settle_by_policy
+from omniq_typed.worker.routing import Consumer, Route
 from omniq_typed.worker.stopping import StopNow, StopRequest
 
 log = logging.getLogger("omniq_typed.worker")
@@ -66,15 +68,14 @@ class Lane:
 
     def __init__(
         self,
-        transport: SyncTransport,
-        settings: Settings,
+        publisher: Publisher,
         route: Route,
         heartbeat: Heartbeat,
         stop: StopRequest,
         options: LaneOptions,
     ) -> None:
-        self._transport = transport
-        self._settings = settings
+        self._publisher = publisher
+        self._transport = publisher.transport
         self._route = route
         self._heartbeat = heartbeat
         self._stop = stop
@@ -135,30 +136,52 @@ class Lane:
         if self._stop.requested or lease.lost:  # lost while others of its batch ran
             return given_back(job)
         try:
-            consumer, payload = open_job(self._route, job)
-        except UndecodableJob as error:
-            return undecodable(job, error)
-        ctx = Ctx(lease, payload, self._transport, self._settings)
-        self._say(f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
-        started = time.monotonic()
-        try:
-            if self._stop.drain:
-                consumer.handler(ctx)
-            else:
-                with self._stop.breakable():
-                    consumer.handler(ctx)
+            try:
+                consumer, payload = open_job(self._route, job)
+            except UndecodableJob as error:
+                return self._end_undecodable(job, error)
+            return self._handle(lease, consumer, payload)
         except (StopNow, KeyboardInterrupt):
             self._stop.request()
             # The handler may have been cut off between a command and its reply.
             self._transport.drop_idle_connections()
             log.warning("job %s in queue %s interrupted and given back", job.job_id, lease.queue)
             return given_back(job)
+
+    def _handle(self, lease: Lease, consumer: Consumer, payload: Any) -> Settlement:
+        job = lease.job
+        ctx = Ctx(lease, payload, self._publisher)
+        self._say(f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
+        started = time.monotonic()
+        try:
+            self._call(consumer.handler, ctx)
+        except (StopNow, KeyboardInterrupt):
+            raise
         except BaseException as error:  # SystemExit too: it must not end the lane
             settlement = failure(consumer, lease, error)
             self._say(f"failed {job.job_id}: {settlement.message}")
             return settlement
         self._say(f"done {job.job_id} in {time.monotonic() - started:.3f} s")
         return succeeded(job)
+
+    def _call(self, function: Callable[[Any], Any], argument: object) -> Any:
+        """The user's code, which an undrained stop may cut off."""
+        if self._stop.drain:
+            return function(argument)
+        with self._stop.breakable():
+            return function(argument)
+
+    def _end_undecodable(self, job: Reserved, error: UndecodableJob) -> Settlement:
+        handler = self._route.invalid_handler
+        if handler is None:
+            return settle_by_policy(self.queue, job, error, self._route.invalid_policy(job))
+        try:
+            told = self._call(handler, invalid_job(self.queue, job, error))
+        except (StopNow, KeyboardInterrupt):
+            raise
+        except BaseException as raised:
+            told = raised
+        return settle_as_told(self.queue, job, error, told)
 
     def _say(self, event: str) -> None:
         tell(self._options.say, event)
@@ -172,7 +195,9 @@ class Lane:
             self._unsettled = still_held(self._unsettled)
             if wanted == 0 and not self._unsettled:
                 return None
-            command = settle_and_reserve(self.queue, self._settings, wanted, self._unsettled)
+            command = settle_and_reserve(
+                self.queue, self._publisher.settings, wanted, self._unsettled
+            )
             try:
                 reservation = self._transport.run(command)
             except FATAL:

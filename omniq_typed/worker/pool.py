@@ -8,10 +8,10 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 
-from omniq_typed.context import Settings
 from omniq_typed.core.settle import settle
 from omniq_typed.errors import ServerError
 from omniq_typed.models import Settlement
+from omniq_typed.publishing import Publisher
 from omniq_typed.transport.sync import SyncTransport
 from omniq_typed.worker.ending import release_last
 from omniq_typed.worker.heartbeat import Heartbeat
@@ -26,8 +26,7 @@ PATIENCE_S = 1.0
 
 
 def run_worker(
-    transport: SyncTransport,
-    settings: Settings,
+    publisher: Publisher,
     routes: Iterable[Route],
     stop: StopRequest,
     options: LaneOptions,
@@ -38,9 +37,10 @@ def run_worker(
     A single lane runs in the calling thread, where Ctrl-C can interrupt its handler; several run
     in threads of their own. Raises AuthenticationFailed, PermissionDenied.
     """
+    transport = publisher.transport
     heartbeat = Heartbeat(transport, heartbeat_interval_s)
     lanes = [
-        Lane(transport, settings, route, heartbeat, stop, options)
+        Lane(publisher, route, heartbeat, stop, options)
         for route in routes
         for _ in range(route.concurrency)
     ]

@@ -2,47 +2,70 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
+from omniq_typed.core.backoff import JobBackoff
 from omniq_typed.core.payloads import decode_untyped
-from omniq_typed.core.retry import JobBackoff
 from omniq_typed.errors import InvalidMessageType, UndecodableJob
 from omniq_typed.messages.codec import decode
-from omniq_typed.messages.message import MessageType
+from omniq_typed.messages.message_type import MessageType
+from omniq_typed.messages.registry import Registry, Upcast
+from omniq_typed.messages.upcast import apply_upcasts
 from omniq_typed.models import Reserved
 from omniq_typed.protocols import RetryPolicy
+from omniq_typed.worker.invalid import DeadLetter, InvalidPolicy
+
+Decode: TypeAlias = Callable[[bytes], Any]
+"""From a payload to the value for a handler. Raises UndecodableJob."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A registered handler with its type parameter erased. `decode` raises UndecodableJob."""
+    """A registered handler with its type parameter erased; `handler` takes a ctx, `name` is for
+    messages. None of `message_type`: it takes any job, as dicts and lists."""
 
     queue: str
     handler: Callable[[Any], Any]
-    decode: Callable[[bytes], Any]
     retry: RetryPolicy
     concurrency: int
+    name: str
     message_type: MessageType[Any] | None = None
+    strict: bool = True
+    on_invalid: InvalidPolicy | None = None
+
+    def decoder(self, steps: list[Upcast]) -> Decode:
+        """For payloads that are so many steps older than what the handler takes."""
+        if self.message_type is None:
+            return decode_untyped
+        decode_current: Decode = partial(decode, self.message_type, strict=self.strict)
+        if not steps:
+            return decode_current
+        return lambda payload: decode_current(apply_upcasts(payload, steps))
 
 
 class Route:
-    """The consumers of one queue."""
+    """The consumers of one queue, and what it does with jobs that none of them can take."""
 
-    def __init__(self, queue: str) -> None:
+    def __init__(self, queue: str, registry: Registry | None = None) -> None:
         self.queue = queue
+        self.invalid_handler: Callable[[Any], Any] | None = None
+        """The user's own, for undecodable jobs."""
+        self._registry = registry or Registry()
         self._untyped: Consumer | None = None
         self._typed: dict[tuple[str, int], Consumer] = {}
+        self._table: dict[tuple[str, int], tuple[Consumer, Decode]] | None = None
 
     @property
     def concurrency(self) -> int:
         """Jobs of the queue that run at once: the most that one of its consumers asks for."""
-        consumers = [*self._typed.values()]
-        if self._untyped is not None:
-            consumers.append(self._untyped)
-        return max(consumer.concurrency for consumer in consumers)
+        return max(consumer.concurrency for consumer in self._consumers())
+
+    def _consumers(self) -> list[Consumer]:
+        untyped = [] if self._untyped is None else [self._untyped]
+        return [*self._typed.values(), *untyped]
 
     def add(self, consumer: Consumer) -> None:
         """Raises InvalidMessageType where the queue has a handler for this type already."""
@@ -55,78 +78,91 @@ class Route:
             raise InvalidMessageType(
                 "consumer",
                 f"{message_type.label} has a handler on queue {self.queue!r} already:"
-                f" {self._typed[key].handler!r}",
+                f" {self._typed[key].name}",
             )
         self._typed[key] = consumer
+        self._table = None
 
-    def find(self, job: Reserved) -> Consumer:
-        """The consumer of a job. Raises UndecodableJob where there is none.
+    def check(self) -> None:
+        """What can be known before the first job. Raises InvalidMessageType for a type that cannot
+        be built, and for upcasts with a gap."""
+        for (name, version), consumer in self._typed.items():
+            if consumer.message_type is not None:
+                _ = consumer.message_type.adapter
+            self._registry.check(name)
+            for upcast in self._registry.upcasts(name):
+                old = upcast.from_version
+                if old < version and (name, old) not in self._decoders():
+                    raise InvalidMessageType(
+                        "upcast",
+                        f"the one at {upcast.defined_at} begins at {name} v{old}, but no chain"
+                        f" leads from there to v{version}, which queue {self.queue!r} takes; write"
+                        " the missing ones",
+                    )
+
+    def _decoders(self) -> dict[tuple[str, int], tuple[Consumer, Decode]]:
+        """By name and version: a handler's own version, or else one that the nearest newer
+        version's handler can take through upcasts."""
+        if self._table is None:
+            table = {key: (consumer, consumer.decoder([])) for key, consumer in self._typed.items()}
+            for (name, newest), consumer in sorted(self._typed.items(), key=lambda item: item[0]):
+                for version in range(newest - 1, 0, -1):
+                    steps = self._registry.steps(name, version, newest)
+                    if steps is None:
+                        break
+                    table.setdefault((name, version), (consumer, consumer.decoder(steps)))
+            self._table = table
+        return self._table
+
+    def open(self, job: Reserved) -> tuple[Consumer, Any]:
+        """The consumer of a job, and the value for its handler. Raises UndecodableJob.
 
         A job without a type, as foreign clients publish it, is version 1 of what the queue's only
         consumer expects.
         """
         if self._untyped is not None:
-            return self._untyped
-        if not job.msg_type:
-            return self._expected(job)
-        consumer = self._typed.get((job.msg_type, _version(job)))
-        if consumer is None:
-            known = ", ".join(f"{name} v{version}" for name, version in sorted(self._typed))
+            return self._untyped, decode_untyped(job.payload)
+        name = job.msg_type or self._only_name()
+        version = _version(job) if job.msg_type else 1
+        found = self._decoders().get((name, version))
+        if found is None:
+            known = ", ".join(f"{name} v{version}" for name, version in sorted(self._decoders()))
+            unnamed = "" if job.msg_type else " (the job names no type, and so is version 1)"
             raise UndecodableJob(
                 "unknown_type",
-                f"no handler on queue {self.queue!r} for {job.msg_type} v{job.msg_version};"
-                f" it has {known}",
+                f"no handler on queue {self.queue!r} for {name} v{version}{unnamed}; it takes"
+                f" {known}",
             )
-        return consumer
+        consumer, decode_payload = found
+        return consumer, decode_payload(job.payload)
 
-    def _expected(self, job: Reserved) -> Consumer:
-        names = {name for name, _ in self._typed}
+    def _only_name(self) -> str:
+        names = sorted({name for name, _ in self._typed})
         if len(names) > 1:
             raise UndecodableJob(
                 "unknown_type",
                 f"the job names no message type, and queue {self.queue!r} has handlers for"
-                f" several: {', '.join(sorted(names))}",
+                f" several: {', '.join(names)}",
             )
-        (name,) = names
-        consumer = self._typed.get((name, 1))
-        if consumer is None:
-            raise UndecodableJob(
-                "unknown_type",
-                f"the job names no message type and so is {name} v1, for which queue"
-                f" {self.queue!r} has no handler",
-            )
-        return consumer
+        return names[0]
 
-
-def is_async(handler: Callable[..., Any]) -> bool:
-    """Whether calling the handler gives a coroutine."""
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-        getattr(handler, "__call__", None)  # noqa: B004 - the method itself is looked at
-    )
+    def invalid_policy(self, job: Reserved) -> InvalidPolicy:
+        """What to do with a job that cannot be decoded: as the consumer of its type says, or,
+        where there is none, the first of the queue that says something."""
+        policies = [
+            (name != job.msg_type, consumer.on_invalid)
+            for (name, _), consumer in self._typed.items()
+            if consumer.on_invalid is not None
+        ]
+        return min(policies, key=lambda item: item[0])[1] if policies else DeadLetter()
 
 
 def untyped_route(queue: str, handler: Callable[[Any], Any]) -> Route:
     """A queue whose jobs are plain dicts and lists, all for one handler."""
     route = Route(queue)
-    route.add(Consumer(queue, handler, decode_untyped, JobBackoff(), concurrency=1))
+    name = getattr(handler, "__qualname__", repr(handler))
+    route.add(Consumer(queue, handler, JobBackoff(), concurrency=1, name=name))
     return route
-
-
-def typed_consumer(
-    queue: str,
-    message_type: MessageType[Any],
-    handler: Callable[[Any], Any],
-    retry: RetryPolicy | None,
-    concurrency: int,
-) -> Consumer:
-    """A handler for one message type."""
-
-    def decode_message(payload: bytes) -> Any:
-        return decode(message_type, payload)
-
-    return Consumer(
-        queue, handler, decode_message, retry or JobBackoff(), concurrency, message_type
-    )
 
 
 def _version(job: Reserved) -> int:

@@ -90,7 +90,7 @@ def test_a_result_that_was_given_up_is_not_kept_alive_with_jobs_that_still_run(
 @pytest.mark.parametrize(
     ("error", "level", "traceback"),
     [
-        pytest.param(Retry("not yet", after_s=90), logging.INFO, False, id="retry"),
+        pytest.param(Retry("not yet", after=90), logging.INFO, False, id="retry"),
         pytest.param(Reject("never"), logging.WARNING, False, id="reject"),
         pytest.param(ValueError("broken"), logging.ERROR, True, id="fault"),
     ],

@@ -5,13 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from omniq_typed import AsyncOmniqClient, AsyncQueueMonitor, OmniqClient, QueueMonitor
+from omniq_typed import (
+    AsyncBus,
+    AsyncOmniqClient,
+    AsyncQueueMonitor,
+    Bus,
+    OmniqClient,
+    QueueMonitor,
+)
 from omniq_typed.core.command import Command
 from omniq_typed.models import ReserveJob
 from omniq_typed.transport.sync import SyncTransport
@@ -58,6 +66,21 @@ def open_doors(face: Face, **options: Any) -> Iterator[Doors]:
             runner.run(inner.close())
 
 
+@contextlib.contextmanager
+def open_bus(face: Face, url: str, **options: Any) -> Iterator[Bus]:
+    """A bus of either face, to be called as a blocking one. `options` as for `Bus`."""
+    if face == "sync":
+        with Bus(url, **options) as bus:
+            yield bus
+        return
+    with asyncio.Runner() as runner:
+        inner = AsyncBus(url, **options)
+        try:
+            yield cast(Bus, _Blocking(inner, runner))
+        finally:
+            runner.run(inner.close())
+
+
 class _Blocking:
     """Runs the coroutines of an object to their end on an event loop of its own."""
 
@@ -72,7 +95,8 @@ class _Blocking:
 
         @functools.wraps(found)
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self._runner.run(found(*args, **kwargs))
+            # As asyncio.run would: what the caller has in its context is seen inside.
+            return self._runner.run(found(*args, **kwargs), context=contextvars.copy_context())
 
         return call
 

@@ -21,6 +21,7 @@ from omniq_typed.models import (
     LaneJob,
     QueueOverview,
     QueueStats,
+    VersionCount,
 )
 from tests.conformance.doors import (
     T0,
@@ -54,6 +55,7 @@ ONE_SCRIPT: dict[str, Call] = {
 SCANS: dict[str, Call] = {
     "scan_queues": lambda monitor: monitor.scan_queues(),
     "stats_many of all": lambda monitor: monitor.stats_many(),
+    "versions_in_flight": lambda monitor: monitor.versions_in_flight(QUEUE),
 }
 
 registry = Registry()
@@ -321,6 +323,7 @@ def test_a_typed_job_shows_its_type(any_server: AnyServer, monitor: QueueMonitor
         job_id = bus.publish_json(Order(7))
     (row,) = monitor.lane_page(QUEUE, "wait")
     assert (row.msg_type, row.msg_version) == ("watched.order", "3")
+    assert monitor.versions_in_flight(QUEUE) == [VersionCount("watched.order", 3, 1, 0, 0, 0)]
     job = monitor.get_job(QUEUE, job_id)
     assert job is not None and json.loads(job.payload) == {"number": 7}
     side = dict(job.side)
@@ -389,6 +392,7 @@ def test_an_unknown_queue_is_empty(monitor: QueueMonitor) -> None:
     assert monitor.groups_ready("none") == []
     assert monitor.find_jobs("none", "wait", ["a"]) == []
     assert monitor.get_job("none", "a") is None
+    assert monitor.versions_in_flight("none") == []
 
 
 @pytest.mark.parametrize(
@@ -409,6 +413,7 @@ def test_an_unknown_queue_is_empty(monitor: QueueMonitor) -> None:
         (lambda m: m.group_status(QUEUE, ["{g}"]), "gid"),
         (lambda m: m.get_job(QUEUE, "a\n"), "job_id"),
         (lambda m: m.stats("no queue"), "queue"),
+        (lambda m: m.versions_in_flight("no queue"), "queue"),
         (lambda m: m.stats_many([QUEUE, "{q}"]), "queue"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from omniq_typed import NewJob, OmniqClient, QueueMonitor
 from omniq_typed.core.admin import remove_jobs_batch, retry_failed_batch
 from omniq_typed.core.children import childs_init
 from omniq_typed.core.command import Command
+from omniq_typed.core.enqueue import content_fingerprint, publish_one
 from omniq_typed.core.settle import settle
 from omniq_typed.errors import (
     CounterExists,
@@ -31,6 +33,7 @@ from omniq_typed.models import (
     ChildAck,
     JobInfo,
     Outcome,
+    Published,
     ReserveJob,
     Settled,
     Settlement,
@@ -163,6 +166,87 @@ def test_an_id_with_other_content_is_refused(doors: Doors) -> None:
     found = refused.value
     assert (found.operation, found.code, found.subject) == ("publish", "DUPLICATE", "j")
     assert (found.job_id, found.state) == ("j", "active")
+    assert found.stored_fingerprint == content_fingerprint("", b'{"id":"j"}')
+    assert found.new_fingerprint == content_fingerprint("", b'{"other":1}')
+    assert found.stored_fingerprint in str(found) and found.new_fingerprint in str(found)
+
+
+def typed_job(payload: bytes, msg_type: str = "t") -> NewJob:
+    return NewJob("j", payload, side={"msg_type": msg_type} if msg_type else {})
+
+
+def test_content_is_the_payload_and_the_message_type() -> None:
+    prints = {
+        content_fingerprint(msg_type, payload)
+        for msg_type in ("", "t", "t.{")
+        for payload in (b"{}", b"{ }", b"{{}", b"\xff")
+    }
+    assert len(prints) == 12
+    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in prints)
+    assert content_fingerprint("t", b"{}") == content_fingerprint("t", b"{}")
+
+
+@pytest.mark.parametrize("msg_type", ["t", ""])
+def test_the_same_content_under_one_id_is_one_job(doors: Doors, msg_type: str) -> None:
+    """`same` has nothing to say about equal bytes."""
+    for _ in range(2):
+        command = publish_one(Q, typed_job(b"{}", msg_type), same=lambda _: pytest.fail("asked"))
+        assert doors.run(command) == "j"
+    assert doors.monitor.stats(Q).waiting == 1
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_other_bytes_are_the_same_message_where_the_publisher_says_so(
+    doors: Doors, verdict: bool
+) -> None:
+    """Such as a set that was written in another order."""
+    doors.run(publish_one(Q, typed_job(b"[1,2]")))
+    asked: list[bytes] = []
+
+    def same(stored_payload: bytes) -> bool:
+        asked.append(stored_payload)
+        return verdict
+
+    command = publish_one(Q, typed_job(b"[2,1]"), same=same)
+    if verdict:
+        assert doors.run(command) == "j"
+    else:
+        with pytest.raises(DuplicateJob) as refused:
+            doors.run(command)
+        assert refused.value.stored_fingerprint == content_fingerprint("t", b"[1,2]")
+        assert refused.value.new_fingerprint == content_fingerprint("t", b"[2,1]")
+    assert asked == [b"[1,2]"]
+    assert stored(doors.monitor, "j").payload == "[1,2]"
+
+
+@pytest.mark.parametrize(("old", "new"), [("t", "u"), ("t", ""), ("", "t")])
+@pytest.mark.parametrize("payload", [b"[1]", b"[2]"])
+def test_another_message_type_is_never_the_same_message(
+    doors: Doors, old: str, new: str, payload: bytes
+) -> None:
+    doors.run(publish_one(Q, typed_job(b"[1]", old)))
+    command = publish_one(Q, typed_job(payload, new), same=lambda _: True)
+    with pytest.raises(DuplicateJob) as refused:
+        doors.run(command)
+    assert refused.value.stored_fingerprint == content_fingerprint(old, b"[1]")
+    assert refused.value.new_fingerprint == content_fingerprint(new, payload)
+
+
+def test_what_a_stranger_has_stored_under_the_id_is_other_content(
+    doors: Doors, server: Server
+) -> None:
+    """Bytes that are no text, and a job without any payload."""
+    with contextlib.closing(server.client()) as redis:
+        for job_id in ("odd", "bare"):
+            redis.hset(f"{{{Q}}}:job:{job_id}", "state", "completed")
+        redis.hset(f"{{{Q}}}:job:odd", mapping={"payload": b"\xff", "msg_type": b"\xff"})
+    jobs = [NewJob("odd", b"{}"), NewJob("bare", b"{}")]
+    odd, bare = doors.client.publish_batch(queue=Q, jobs=jobs)
+    assert odd == Published("odd", "completed", True, False, b"\xff", "\\xff")
+    assert bare == Published("bare", "completed", True, False, b"", "")
+    with pytest.raises(DuplicateJob) as refused:
+        doors.run(publish_one(Q, jobs[1]))
+    assert refused.value.stored_fingerprint == content_fingerprint("", b"")
 
 
 def test_a_batch_is_published_in_order_with_a_result_per_job(doors: Doors) -> None:
@@ -175,17 +259,19 @@ def test_a_batch_is_published_in_order_with_a_result_per_job(doors: Doors) -> No
             NewJob("b", b"[]", due_ms=T0 + 1),
             NewJob("a", b"{}"),
             NewJob("b", b"{}"),
-            NewJob("c", b"{}"),
+            NewJob("c", b"{}", side={"msg_type": "t"}),
+            NewJob("c", b"{}", side={"msg_type": "u"}),
         ],
         now_ms_override=T0,
     )
-    assert [(p.job_id, p.state, p.duplicate, p.same_content) for p in results] == [
-        ("a", "wait", False, True),
-        ("old", "wait", True, True),
-        ("b", "delayed", False, True),
-        ("a", "wait", True, True),
-        ("b", "delayed", True, False),
-        ("c", "wait", False, True),
+    assert results == [
+        Published("a", "wait", False, True),
+        Published("old", "wait", True, True),
+        Published("b", "delayed", False, True),
+        Published("a", "wait", True, True),
+        Published("b", "delayed", True, False, stored_payload=b"[]"),
+        Published("c", "wait", False, True),
+        Published("c", "wait", True, False, stored_payload=b"{}", stored_msg_type="t"),
     ]
     assert take_all(doors.client, Q) == ["old", "a", "c"]
     assert stored(doors.monitor, "b").payload == "[]"

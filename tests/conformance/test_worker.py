@@ -93,7 +93,7 @@ def test_reject_fails_at_once(server: Server, face: Face, watch: Watch) -> None:
 @pytest.mark.parametrize(
     ("error", "options", "expected_ms"),
     [
-        pytest.param(Retry("later", after_s=90), {}, 90_000, id="retry-after"),
+        pytest.param(Retry("later", after=90), {}, 90_000, id="retry-after"),
         pytest.param(Retry("later"), {"retry": Fixed(70_000)}, 70_000, id="retry-by-policy"),
         pytest.param(Retry("later"), {}, 40_000, id="retry-by-job"),
         pytest.param(ValueError(), {"retry": Fixed(50_000)}, 50_000, id="policy"),
@@ -132,6 +132,11 @@ class FractionPolicy:
         return 1.5  # type: ignore[return-value]
 
 
+class NegativePolicy:
+    def delay_ms(self, attempt: int, error: BaseException, unit: float) -> int | None:
+        return -2
+
+
 class Unspeakable(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
@@ -143,7 +148,7 @@ class Unspeakable(Exception):
         pytest.param(ValueError("x"), {"retry": BrokenPolicy()}, id="policy-raises"),
         pytest.param(ValueError("x"), {"retry": FractionPolicy()}, id="policy-gives-a-fraction"),
         pytest.param(Unspeakable(), {}, id="error-without-text"),
-        pytest.param(Retry("x", after_s=float("inf")), {}, id="retry-for-ever"),
+        pytest.param(ValueError("x"), {"retry": NegativePolicy()}, id="policy-gives-a-negative"),
         pytest.param(SystemExit(3), {}, id="sys.exit"),
     ],
 )

@@ -21,7 +21,11 @@ WITH_CODE = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 ALL = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").glob("**/*.md")),
-    *sorted((ROOT / "examples").glob("**/*.md")),
+    *(
+        path
+        for path in sorted((ROOT / "examples").glob("**/*.md"))
+        if "node_modules" not in path.parts
+    ),
     *sorted((ROOT / "lua").glob("**/*.md")),
     *sorted((ROOT / "benchmarks").glob("**/*.md")),
     *sorted((ROOT / "schemas").glob("**/*.md")),
@@ -168,13 +172,13 @@ GOOD = """
 
 ```python
 from dataclasses import dataclass
-from omniq_typed import Bus, Ctx, OmniqClient, message
+from omniq_typed import Bus, Ctx, OmniqClient, SafeInt, message
 
 @message("greetings.sent", queue="greetings")
 @dataclass
 class Greeting:
     name: str
-    chain: int = 0
+    chain: SafeInt = 0
 
 bus = Bus("redis://localhost:6379/0")
 greeted = []

@@ -17,7 +17,7 @@ from examples.github_webhooks.deliveries import read_deliveries
 from examples.github_webhooks.messages import MESSAGES
 from omniq_typed import OmniqClient, QueueMonitor
 from omniq_typed.messages.codec import decode, encode
-from omniq_typed.messages.message import default_registry
+from omniq_typed.messages.registry import default_registry
 from tests.servers import Server, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -259,6 +259,6 @@ def test_the_deliveries_are_ten_types_and_all_messages_survive_the_wire() -> Non
         assert delivery.problem == ""
         assert (delivery.message is None) == (delivery.event in others)
         if delivery.message is not None:
-            message_type = default_registry.of_class(type(delivery.message))
+            message_type = default_registry.of_type(type(delivery.message))
             payload = encode(message_type, delivery.message)
             assert decode(message_type, payload) == delivery.message

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from omniq_typed import Bus, message
-from omniq_typed.messages.message import Registry
+from omniq_typed.messages.registry import Registry
 from tests.interop.peer import HERE, Side, Sides, start
 from tests.interop.shared_laws import check, now_ms
 from tests.interop.worker import LOG, QUEUE

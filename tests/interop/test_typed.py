@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from omniq_typed import Bus, Ctx, message
-from omniq_typed.messages.message import Registry
+from omniq_typed.messages.registry import Registry
 from tests.interop.peer import Sides
 from tests.interop.shared_laws import check, check_monitors
 from tests.servers import wait_until

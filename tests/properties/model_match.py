@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.properties.queue_laws import LANES, LawBroken, Queue
+from tests.properties.queue_laws import LANES, LawBroken, Queue, deferrals_of
 from tests.properties.queue_model import Job, QueueModel
 
 
@@ -36,6 +36,7 @@ def check_model(model: QueueModel, queue: Queue) -> None:
     for job_id, stored in queue.jobs.items():
         expected = job_fields(model.jobs[job_id])
         expect({name: stored.get(name, "") for name in expected}, expected)
+        expect(deferrals_of(stored), model.jobs[job_id].deferrals)
         expect(_failure(stored), _expected_failure(model.jobs[job_id]))
 
 

@@ -130,6 +130,11 @@ def read_queue(client: Any, queue: str, ids: Sequence[str], gids: Sequence[str])
     )
 
 
+def deferrals_of(job: dict[str, str]) -> int:
+    """How often workers have left the job for others; absent is never."""
+    return int(job.get("deferrals", "0"))
+
+
 def _text(reply: Any) -> Any:
     if isinstance(reply, bytes):
         return reply.decode()
@@ -255,7 +260,7 @@ def _strict_order(queue: Queue, strict_gids: Collection[str]) -> Iterator[str]:
             for job_id, job in queue.jobs.items()
             if job.get("gid") == gid
             and job["state"] in ("wait", "active", "delayed")
-            and job["attempt"] != "0"
+            and (job["attempt"] != "0" or deferrals_of(job) > 0)
         ]
         if len(begun) > 1:
             yield f"{gid} has begun {begun}"
@@ -321,6 +326,7 @@ def check_step(
     for law, problems in (
         ("group_limit", _group_limit(after, granted)),
         ("fifo", _fifo(before, after, granted, to_head)),
+        ("deferral", _deferral(before, after)),
     ):
         for problem in problems:
             raise LawBroken(law, problem)
@@ -351,6 +357,21 @@ def _fifo(
             yield f"{gid!r}: {old} were taken as {was_there}"
         if stayed and any(old.index(job_id) > old.index(stayed[0]) for job_id in was_there):
             yield f"{gid!r}: of {old}, {was_there} were taken, {stayed} stayed"
+
+
+def _deferral(before: Queue, after: Queue) -> Iterator[str]:
+    """A job that was left for others has as many attempts as before its lease, and says why it
+    waits; the same call may have leased it again."""
+    for job_id, job in after.jobs.items():
+        old = before.jobs.get(job_id, {})
+        more = deferrals_of(job) - deferrals_of(old)
+        if more <= 0:
+            continue
+        begun = int(job["attempt"]) - (job["state"] == "active")
+        if more > 1 or begun != int(old.get("attempt", "0")) - 1:
+            yield f"{job_id} was left for others: {old} became {job}"
+        if not job.get("failure") or not job.get("last_error"):
+            yield f"{job_id} was left for others for no reason: {job}"
 
 
 def check_unchanged(before: Queue, after: Queue) -> None:

@@ -163,7 +163,7 @@ class QueueMachine(RuleBasedStateMachine):
             unchanged=all(one.status == "ERR" for one in expected),
             to_head={one.job_id for one in expected if one.status == "RELEASED"},
         )
-        self.count_settled(reply)
+        self.count_settled(settlements, reply)
 
     @precondition(lambda self: self.before.active)
     @rule(chosen=st.lists(lease_choices, min_size=1, max_size=3), after_ms=waits)
@@ -355,7 +355,7 @@ class QueueMachine(RuleBasedStateMachine):
         )
         self.leases += [(job.job_id, job.lease_token) for job in reply.jobs]
         self.count("PAUSED" if reply.paused else f"{len(reply.jobs)} jobs")
-        self.count_settled(reply.settled)
+        self.count_settled(settlements, reply.settled)
 
     def lease(self, choice: LeaseChoice) -> tuple[str, str]:
         """An id and a token; made up where there is no lease yet."""
@@ -366,7 +366,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def settlement(self, end: End) -> Settlement:
         job_id, token = self.lease(end.lease)
-        if end.outcome is Outcome.INVALID:
+        if end.outcome in (Outcome.INVALID, Outcome.DEFER):
             errors = '[{"path":"/n","code":"int_type","message":"no int"}]'
             return Settlement(
                 job_id, token, end.outcome, end.delay_ms, "invalid_payload", "bad", errors
@@ -414,10 +414,12 @@ class QueueMachine(RuleBasedStateMachine):
         cls = type(self)
         cls.replies.update(f"{cls.last_steps[-1]}: {kind}" for kind in kinds)
 
-    def count_settled(self, settled: Iterable[Settled]) -> None:
+    def count_settled(self, ends: Iterable[Settlement], settled: Iterable[Settled]) -> None:
         """Of the replies to settlements, whether alone or with a reserve."""
-        kinds = (one.detail if one.status == "ERR" else one.status for one in settled)
-        type(self).replies.update(f"settle: {kind}" for kind in kinds)
+        for end, one in zip(ends, settled, strict=True):
+            kind = one.detail if one.status == "ERR" else one.status
+            deferred = end.outcome is Outcome.DEFER and one.status == "RETRY"
+            type(self).replies[f"settle: {'DEFERRED' if deferred else kind}"] += 1
 
 
 def queue_machine(runner: Runner, client_of: Callable[[bytes], Any]) -> type[QueueMachine]:

@@ -49,6 +49,7 @@ class Job:
     entered_ms: int
     state: str = "wait"
     attempt: int = 0
+    deferrals: int = 0
     due_ms: int = 0
     lock_until_ms: int = 0
     lease_token: str = ""
@@ -120,7 +121,8 @@ class QueueModel:
     def _enqueue_one(self, now: int, new: NewJob) -> Published:
         if new.job_id in self.jobs:
             old = self.jobs[new.job_id]
-            return Published(new.job_id, old.state, True, old.payload == new.payload)
+            same = old.payload == new.payload
+            return Published(new.job_id, old.state, True, same, None if same else old.payload)
         job = self.jobs[new.job_id] = Job(
             job_id=new.job_id,
             payload=new.payload,
@@ -213,6 +215,7 @@ class QueueModel:
             timeout_ms=job.timeout_ms,
             backoff_ms=job.backoff_ms,
             created_ms=job.created_ms,
+            deferrals=job.deferrals,
         )
 
     def heartbeat(self, now: int, leases: Sequence[tuple[str, str]]) -> list[HeartbeatResult]:
@@ -243,7 +246,7 @@ class QueueModel:
         if error:
             return Settled(end.job_id, "ERR", error)
         job = self.jobs[end.job_id]
-        if end.outcome in (Outcome.RELEASE, Outcome.INVALID):
+        if end.outcome in (Outcome.RELEASE, Outcome.INVALID, Outcome.DEFER):
             job.attempt -= 1
         if end.outcome is Outcome.ACK:
             result = self._complete(now, job)
@@ -251,9 +254,8 @@ class QueueModel:
             result = self._release(now, job)
         else:
             delay = job.backoff_ms if end.delay_ms is None else end.delay_ms
-            permanent = end.outcome is not Outcome.RETRY
             why = Failure(end.reason, end.message, end.errors_json, job.attempt, now)
-            result = self._fail(now, job, why, delay, permanent)
+            result = self._fail(now, job, why, delay, end.outcome)
         self._refresh(job.gid)
         return result
 
@@ -268,9 +270,11 @@ class QueueModel:
         self._lane_list(job).insert(0, job.job_id)
         return Settled(job.job_id, "RELEASED", "")
 
-    def _fail(self, now: int, job: Job, why: Failure, delay_ms: int, permanent: bool) -> Settled:
+    def _fail(self, now: int, job: Job, why: Failure, delay_ms: int, outcome: Outcome) -> Settled:
         job.failure = why
-        if permanent or job.attempt >= job.max_attempts:
+        if outcome is Outcome.DEFER:
+            job.deferrals += 1
+        elif outcome is not Outcome.RETRY or job.attempt >= job.max_attempts:
             self._leave_active(now, job, "failed")
             job.failed_ms = now
             self.failed.insert(0, job.job_id)
@@ -307,7 +311,7 @@ class QueueModel:
                 " the worker died, stalled or lost its connection"
             )
             why = Failure("lease_expired", message, "[]", job.attempt, now)
-            self._fail(now, job, why, job.backoff_ms, permanent=False)
+            self._fail(now, job, why, job.backoff_ms, Outcome.RETRY)
             self._refresh(job.gid)
         return len(ended[:limit])
 
@@ -333,7 +337,7 @@ class QueueModel:
         if job.state != "failed":
             return BatchResult(job_id, "ERR", "NOT_FAILED")
         self.failed.remove(job_id)
-        job.attempt = job.failed_ms = 0
+        job.attempt = job.deferrals = job.failed_ms = 0
         job.queued_ms = now
         self._enter(now, job)
         self._refresh(job.gid)

@@ -77,6 +77,12 @@ NAMED = {
         "gid = false, attempt = tonumber(v[3]",
         law="group_slots",
     ),
+    "deferral burns the attempt": Fault(
+        ("settle", "reserve"),
+        "if outcome == 'invalid' or outcome == 'defer' then",
+        "if outcome == 'invalid' then",
+        law="deferral",
+    ),
 }
 FURTHER = {
     "slot not freed on ack": Fault(
@@ -108,6 +114,18 @@ FURTHER = {
         "available = available + lane_enter(q, id, v[2], now, at_head)",
         "available = available + lane_enter(q, id, v[2], now, false)",
         law="strict_order|model",
+    ),
+    "deferral is not counted": Fault(
+        ("settle", "reserve"), "(tonumber(before or '0') or 0) + 1", "0", law="model"
+    ),
+    "last attempt cannot be deferred": Fault(
+        ("settle", "reserve"),
+        "if outcome == 'defer' or (outcome == 'retry' and attempt < job.max_attempts) then",
+        "if job.attempt < job.max_attempts and (outcome == 'defer' or outcome == 'retry') then",
+        law="model",
+    ),
+    "retried by an operator without its deferrals": Fault(
+        ("retry_failed",), "'deferrals', '0', ", "", law="model|strict_order"
     ),
     "strict group does not wait": Fault(
         ("settle", "reserve", "reap_expired"),

@@ -113,7 +113,7 @@ def test_every_reply_is_reached(redis_server: Server) -> None:
 REACHED = {
     *(f"enqueue: {kind}" for kind in ("wait", "delayed", "DUPLICATE")),
     *(f"reserve: {kind}" for kind in ("0 jobs", "1 jobs", "2 jobs", "PAUSED")),
-    *(f"settle: {kind}" for kind in ("OK", "RETRY", "FAILED", "RELEASED")),
+    *(f"settle: {kind}" for kind in ("OK", "RETRY", "DEFERRED", "FAILED", "RELEASED")),
     *(f"settle: {kind}" for kind in ("TOKEN_REQUIRED", "TOKEN_MISMATCH", "NOT_ACTIVE")),
     *(f"heartbeat: {kind}" for kind in ("OK", "TOKEN_REQUIRED", "TOKEN_MISMATCH", "NOT_ACTIVE")),
     *(f"use_stale_token: {kind}" for kind in ("TOKEN_MISMATCH", "NOT_ACTIVE")),

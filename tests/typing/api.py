@@ -117,7 +117,7 @@ def on_order(ctx: Ctx[Order]) -> None:
     assert_type(ctx.exec.child_ack("key"), int)
     if ctx.exec.child_ack("key") == ChildAck.ALREADY_FINISHED:
         raise Reject("too late")
-    raise Retry(after_s=1.5)
+    raise Retry(after=1.5)
 
 
 @bus.consumer(Welcome, queue="other")

@@ -1,7 +1,8 @@
 """mypy --strict and pyright accept what is right and refuse what is wrong, at the same lines.
 
 A snippet `*.py.txt` says with `# wrong: …` in which lines both checkers have to find a fault; they
-may find none elsewhere. Each checker runs once, over the snippets and the right use in api.py.
+may find none elsewhere. Each checker runs once, over the snippets and the right use in api.py and
+contracts.py.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 SNIPPETS = sorted(HERE.glob("wrong_*.py.txt"))
-RIGHT = [HERE / "api.py"]
+RIGHT = [HERE / "api.py", HERE / "contracts.py"]
 TIMEOUT_S = 110
 
 
@@ -89,7 +90,11 @@ def test_wrong_use_is_refused_where_it_is_wrong(snippet: Path, findings: list[Fi
     assert {n: text for n, text in wrong.items() if n not in found} == {}, "wrong, but accepted"
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "snippet",
+    [path for path in SNIPPETS if "another message" in path.read_text("utf-8")],
+    ids=lambda path: path.name,
+)
 def test_a_handler_of_another_message_type_is_an_error(
     snippet: Path, findings: list[Finding]
 ) -> None:
@@ -97,8 +102,8 @@ def test_a_handler_of_another_message_type_is_an_error(
     `@bus.consumer(OrderCreated)` is an error in both."""
     name = snippet.name.removesuffix(".txt")
     (line,) = [n for n, text in lines_marked_wrong(snippet).items() if "another message" in text]
-    (error,) = [each for each in findings if (each.file, each.line) == (name, line)]
-    assert "Ctx[Other]" in error.text and "OrderCreated" in error.text
+    errors = [each.text for each in findings if (each.file, each.line) == (name, line)]
+    assert any("Ctx[Other]" in text and "OrderCreated" in text for text in errors), errors
 
 
 def lines_marked_wrong(snippet: Path) -> dict[int, str]:

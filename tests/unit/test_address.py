@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from omniq_typed.bus import embedded_url
+from omniq_typed.consumers import embedded_url
 from omniq_typed.errors import InvalidArgument
 from omniq_typed.transport.address import Address, from_host, from_url
 

@@ -10,7 +10,7 @@ import pytest
 from omniq_typed.core.scripts import script, script_names
 
 _CALL = re.compile(r"redis\.call\('([A-Z]+)'")
-_CHECK = re.compile(r"require_commands\(q\.stats, \{(.*?)\}\)", re.DOTALL)
+_CHECK = re.compile(r"require_commands\((?:q\.stats|names), \{(.*?)\}\)", re.DOTALL)
 # The command is a variable where either end of a list or of an index may be meant.
 _CHOSEN = {
     "redis.call(push,": {"LPUSH", "RPUSH"},
@@ -24,6 +24,7 @@ _COUNTERS = {"childs_init", "child_ack"}
 # Renewing a lease half leaves the zset, which decides, or the hash behind: both are still a lease.
 _HARMLESS = {"heartbeat", "resume"}
 _WRITING = {"HSET", "RPUSH", "LPUSH", "LPOP", "ZADD", "ZREM", "SET", "DEL", "INCR", "LREM"}
+_WRITING |= {"HDEL", "SADD", "SREM"}
 
 
 def _commands(text: str) -> set[str]:

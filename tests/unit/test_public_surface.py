@@ -35,7 +35,7 @@ SPECIAL = {"__init__": "__init__", "__enter__": "__aenter__", "__exit__": "__aex
 # An asyncio worker keeps as many jobs in hand as its consumers' concurrency says.
 ONLY_SYNC = {("Bus", "run"): {"prefetch"}}
 # Calls that wait for nothing.
-PLAIN_IN_BOTH = {"consumer", "embedded", "from_env", "__init__"}
+PLAIN_IN_BOTH = {"consumer", "on_invalid", "embedded", "from_env", "__init__"}
 
 twins = pytest.mark.parametrize(("sync", "aio"), TWINS, ids=lambda cls: cls.__name__)
 every_class = pytest.mark.parametrize("cls", [cls for pair in TWINS for cls in pair])
@@ -214,7 +214,15 @@ def test_every_exception_says_what_it_means(cls: type[OmniqError]) -> None:
 
 
 def test_no_module_adds_exceptions_of_its_own() -> None:
-    for module in ("bus", "client", "aio", "monitor", "context", "transport.embedded"):
+    for module in (
+        "bus",
+        "client",
+        "async_bus",
+        "async_client",
+        "monitor",
+        "middleware",
+        "transport.embedded",
+    ):
         importlib.import_module(f"omniq_typed.{module}")
     left, found = [OmniqError], set()
     while left:

@@ -1,35 +1,21 @@
-"""When a failed job runs again, and how a handler's end becomes a settlement."""
+"""How a handler's end becomes a settlement."""
 
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from omniq_typed.core.arguments import MAX_MS
-from omniq_typed.core.retry import (
-    Exponential,
-    Fixed,
-    JobBackoff,
-    failed,
-    given_back,
-    succeeded,
-    undecodable,
-)
+from omniq_typed.core.retry import failed, given_back, succeeded, undecodable
 from omniq_typed.errors import Fault, InvalidArgument, Reject, Retry, UndecodableJob
 from omniq_typed.models import Outcome, Reserved
+from omniq_typed.protocols import NEVER
 
 JOB = Reserved("j1", b"{}", 1_000, 2, 3, "", "token-1", 30_000, 5_000, 0)
 ERROR = RuntimeError("boom")
-
-units = st.floats(0, 1, exclude_max=True)
-attempts = st.integers(1, 10**9)
-times = st.integers(0, 10**12)
-factors = st.floats(1, 100)
 
 
 class Stubborn:
@@ -51,71 +37,9 @@ class Scripted:
         return self.answer
 
 
-@given(times, factors, times, st.booleans(), attempts, units)
-def test_exponential_stays_within_its_bounds(
-    first: int, factor: float, most: int, jitter: bool, attempt: int, unit: float
-) -> None:
-    policy = Exponential(first, factor, most, jitter)
-    delay = policy.delay_ms(attempt, ERROR, unit)
-    assert isinstance(delay, int)
-    assert 0 <= delay <= most
-
-
-@given(times, factors, times, attempts)
-def test_exponential_never_shrinks_with_the_attempts(
-    first: int, factor: float, most: int, attempt: int
-) -> None:
-    policy = Exponential(first, factor, most, jitter=False)
-    earlier, later = policy.delay_ms(attempt, ERROR, 0), policy.delay_ms(attempt + 1, ERROR, 0)
-    assert earlier is not None and later is not None and earlier <= later
-
-
-def test_exponential_grows_by_its_factor_from_the_first_pause_on() -> None:
-    policy = Exponential(100, 3.0, 2_000, jitter=False)
-    assert [policy.delay_ms(n, ERROR, 0.5) for n in range(1, 6)] == [100, 300, 900, 2000, 2000]
-
-
-@given(attempts, units)
-def test_jitter_takes_that_part_of_the_bound(attempt: int, unit: float) -> None:
-    full = Exponential(1_000, 2.0, 60_000, jitter=False).delay_ms(attempt, ERROR, unit)
-    part = Exponential(1_000, 2.0, 60_000).delay_ms(attempt, ERROR, unit)
-    assert full is not None and part == int(full * unit)
-
-
-def test_jitter_is_on_unless_turned_off() -> None:
-    assert [Exponential().delay_ms(1, ERROR, unit) for unit in (0.0, 0.25, 0.999)] == [0, 250, 999]
-
-
-def test_a_policy_takes_no_negative_times() -> None:
-    for build in (
-        lambda: Exponential(first_ms=-1),
-        lambda: Exponential(max_ms=-1),
-        lambda: Fixed(-1),
-    ):
-        with pytest.raises(InvalidArgument):
-            build()
-
-
-@pytest.mark.parametrize("factor", [0.5, -2, math.nan, math.inf, 1001, "2", None])
-def test_a_factor_that_does_not_grow_or_overflows_is_refused(factor: Any) -> None:
-    with pytest.raises(InvalidArgument) as refused:
-        Exponential(factor=factor)
-    assert refused.value.field == "factor"
-
-
-def test_the_largest_policy_does_not_overflow() -> None:
-    policy = Exponential(MAX_MS, 1000, MAX_MS, jitter=False)
-    assert policy.delay_ms(10**9, ERROR, 0.5) == MAX_MS
-
-
-@given(times, attempts, units)
-def test_fixed_is_the_same_each_time(pause: int, attempt: int, unit: float) -> None:
-    assert Fixed(pause).delay_ms(attempt, ERROR, unit) == pause
-
-
-def test_job_backoff_leaves_the_choice_to_the_job() -> None:
-    assert JobBackoff().delay_ms(1, ERROR, 0.5) is None
-    assert failed(JOB, ERROR, JobBackoff(), 0.5).delay_ms is None
+def test_none_leaves_the_choice_to_the_job() -> None:
+    settlement = failed(JOB, ERROR, Scripted(None), 0.5)
+    assert (settlement.outcome, settlement.delay_ms) == (Outcome.RETRY, None)
 
 
 def test_a_plain_error_is_retried_by_the_policy_and_named() -> None:
@@ -127,8 +51,17 @@ def test_a_plain_error_is_retried_by_the_policy_and_named() -> None:
     assert (settlement.reason, settlement.message) == ("handler_error", "RuntimeError: boom")
 
 
-def test_a_policy_that_answers_a_negative_time_means_at_once() -> None:
-    assert failed(JOB, ERROR, Scripted(-5), 0).delay_ms == 0
+def test_a_policy_that_says_never_fails_the_job_with_the_error_it_had() -> None:
+    settlement = failed(JOB, ERROR, Scripted(NEVER), 0)
+    assert (settlement.outcome, settlement.delay_ms) == (Outcome.FAIL, None)
+    assert (settlement.reason, settlement.message) == ("handler_error", "RuntimeError: boom")
+
+
+@pytest.mark.parametrize("answer", [-2, -5, -1.0, 1.5, True, "7", 10**14])
+def test_a_policy_that_answers_no_time_is_at_fault(answer: Any) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        failed(JOB, ERROR, Scripted(answer), 0)
+    assert refused.value.field == "delay_ms"
 
 
 def test_reject_fails_for_good_without_asking_the_policy() -> None:
@@ -137,22 +70,59 @@ def test_reject_fails_for_good_without_asking_the_policy() -> None:
     assert (settlement.reason, settlement.message) == ("rejected", "no such customer")
 
 
-@pytest.mark.parametrize(("after_s", "delay_ms"), [(0, 0), (1.5, 1500), (0.0015, 1), (60, 60_000)])
-def test_retry_with_a_time_is_taken_at_its_word(after_s: float, delay_ms: int) -> None:
-    settlement = failed(JOB, Retry("later", after_s=after_s), Stubborn(), 0.5)
+@pytest.mark.parametrize(
+    ("after", "delay_ms"),
+    [
+        (0, 0),
+        (1.5, 1500),
+        (0.0015, 1),
+        (60, 60_000),
+        (10**9, 10**12),
+        (timedelta(), 0),
+        (timedelta(minutes=2, milliseconds=5), 120_005),
+    ],
+)
+def test_retry_with_a_time_is_taken_at_its_word(after: float | timedelta, delay_ms: int) -> None:
+    settlement = failed(JOB, Retry("later", after=after), Stubborn(), 0.5)
     assert (settlement.outcome, settlement.delay_ms) == (Outcome.RETRY, delay_ms)
     assert settlement.message == "later", "the handler's own words, without a class name"
+
+
+def test_retry_keeps_its_time_in_seconds() -> None:
+    assert Retry().after_s is None
+    assert Retry(after=3).after_s == 3
+    assert Retry(after=timedelta(hours=1)).after_s == 3600
 
 
 def test_retry_without_a_time_asks_the_policy() -> None:
     assert failed(JOB, Retry(), Scripted(40), 0).delay_ms == 40
 
 
-@pytest.mark.parametrize("after_s", [-0.001, -5])
-def test_retry_refuses_a_negative_time(after_s: float) -> None:
+def test_a_handler_that_asks_for_another_attempt_gets_it_though_the_policy_says_never() -> None:
+    settlement = failed(JOB, Retry("once more"), Scripted(NEVER), 0)
+    assert (settlement.outcome, settlement.delay_ms) == (Outcome.RETRY, None)
+    assert settlement.message == "once more"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        -0.001,
+        -5,
+        math.nan,
+        math.inf,
+        10**9 + 1,
+        timedelta(microseconds=-1),
+        timedelta.max,
+        True,
+        "5",
+        [5],
+    ],
+)
+def test_retry_refuses_what_is_no_time_to_come(after: Any) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        Retry(after_s=after_s)
-    assert refused.value.field == "after_s"
+        Retry(after=after)
+    assert refused.value.field == "after"
 
 
 def test_undecodable_says_where_and_why_and_counts_no_attempt() -> None:

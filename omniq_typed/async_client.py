@@ -1,23 +1,14 @@
-"""`AsyncBus` and `AsyncOmniqClient`: the asyncio twins of bus.py and client.py."""
+"""`AsyncOmniqClient`: the asyncio twin of client.py."""
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self
 
-from omniq_typed.bus import Consumers, embedded_url, url_from_env
 from omniq_typed.client import one_address, spoken
-from omniq_typed.context import (
-    AsyncCtx,
-    AsyncJobCtx,
-    Settings,
-    publish_typed,
-    publish_untyped,
-    untyped_job,
-)
+from omniq_typed.context import AsyncJobCtx
 from omniq_typed.core import admin, children, maintain
 from omniq_typed.core import settle as settling
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
@@ -25,171 +16,17 @@ from omniq_typed.core.enqueue import check_jobs, enqueue
 from omniq_typed.core.payloads import check_raw
 from omniq_typed.core.reserve import reserve_one
 from omniq_typed.core.waiting import POLL_INTERVAL_S
-from omniq_typed.errors import InvalidMessageType
-from omniq_typed.messages.envelope import PublishOptions, new_job_id
-from omniq_typed.messages.message import Registry, default_registry
+from omniq_typed.messages.envelope import new_job_id
 from omniq_typed.models import BatchResult, NewJob, Ordering, Published, ReserveJob, ReservePaused
-from omniq_typed.protocols import RetryPolicy
+from omniq_typed.publishing import AsyncPublisher, Settings, publish_untyped, untyped_job
 from omniq_typed.transport.aio import AsyncTransport
 from omniq_typed.transport.clients import AnyAsyncClient
-from omniq_typed.transport.connect import connect_async
 from omniq_typed.worker.aio import run_async_worker
 from omniq_typed.worker.lane import LaneOptions
-from omniq_typed.worker.routing import is_async, untyped_route
+from omniq_typed.worker.routing import untyped_route
 from omniq_typed.worker.stopping import StopRequest
 
-__all__ = ["AsyncBus", "AsyncOmniqClient"]
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-class AsyncConsumerDecorator(Protocol[T]):
-    """Takes an async handler of `AsyncCtx[T]` and gives it back."""
-
-    def __call__(
-        self, handler: Callable[[AsyncCtx[T]], Awaitable[R]], /
-    ) -> Callable[[AsyncCtx[T]], Awaitable[R]]: ...
-
-
-class AsyncBus:
-    """Publishes typed messages and runs their handlers. Connects at the first call. Thread-safe.
-
-    Every call may raise ServerError (see errors.py) when Redis cannot be used, and InvalidArgument
-    (a ValueError) before Redis is touched.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        registry: Registry = default_registry,
-        source: str = "",
-        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
-        keep_completed: int = 100,
-        child_memory_ms: int = children.DEFAULT_REMEMBER_MS,
-    ) -> None:
-        """`url`: redis://, rediss://, unix://, embedded:// (in memory), embedded:///path (on
-        disk). `source`: who publishes, e.g. 'shop'. Raises InvalidArgument."""
-        self.transport = connect_async(url)
-        self._settings = Settings(
-            registry=registry,
-            source=source,
-            max_payload_bytes=check_int("max_payload_bytes", max_payload_bytes, 2),
-            keep_completed=check_int("keep_completed", keep_completed, 0),
-            child_memory_ms=check_int("child_memory_ms", child_memory_ms, 1),
-        )
-        self._consumers = Consumers(registry)
-
-    @classmethod
-    def embedded(cls, path: str | os.PathLike[str] | None = None) -> Self:
-        """A bus on the embedded server: in memory, or kept in the directory `path`, where a second
-        process finds the same server. Needs the extra `omniq-typed[embedded]`."""
-        return cls(embedded_url(path))
-
-    @classmethod
-    def from_env(cls) -> Self:
-        """A bus on the server that the environment variable OMNIQ_URL names."""
-        return cls(url_from_env())
-
-    async def publish_json(
-        self,
-        message: object,
-        *,
-        queue: str | None = None,
-        job_id: str | None = None,
-        max_attempts: int | None = None,
-        timeout_ms: int | None = None,
-        backoff_ms: int | None = None,
-        due_ms: int = 0,
-        gid: str | None = None,
-        group_limit: int = 0,
-        ordering: Ordering | None = None,
-    ) -> str:
-        """Checks an instance of a message type, publishes it and answers the job's id.
-
-        What is None is as the type's @message says. Idempotent by `job_id` (default: a new one):
-        the same message again is the same id, other content under it is DuplicateJob. `due_ms`:
-        absolute time in ms, 0 = now. Raises InvalidPayload with path, code and message of each
-        fault. lua/commands/enqueue.lua
-        """
-        options = PublishOptions(
-            queue,
-            job_id,
-            max_attempts,
-            timeout_ms,
-            backoff_ms,
-            due_ms,
-            gid,
-            group_limit,
-            ordering,
-        )
-        return await self.transport.run(publish_typed(self._settings, message, options))
-
-    def consumer(
-        self,
-        message_type: type[T],
-        *,
-        queue: str | None = None,
-        concurrency: int = 1,
-        retry: RetryPolicy | None = None,
-    ) -> AsyncConsumerDecorator[T]:
-        """Makes an async function the handler of a message type.
-
-        Returning completes the job; raising fails the attempt, and `retry` (default: the job's
-        backoff_ms) says when the next one is; `raise Retry(after_s=…)` and `raise Reject(…)` choose
-        themselves. `concurrency`: tasks for the queue; the highest of its consumers counts.
-        """
-
-        def register(
-            handler: Callable[[AsyncCtx[T]], Awaitable[R]], /
-        ) -> Callable[[AsyncCtx[T]], Awaitable[R]]:
-            if not is_async(handler):
-                raise InvalidMessageType(
-                    "consumer", f"{handler!r} is not async; a Bus runs it, an AsyncBus cannot"
-                )
-            self._consumers.add(
-                message_type, handler, queue=queue, concurrency=concurrency, retry=retry
-            )
-            return handler
-
-        return register
-
-    async def run(
-        self,
-        *,
-        queues: Iterable[str] | None = None,
-        drain: bool = True,
-        poll_interval_s: float = POLL_INTERVAL_S,
-        stop: threading.Event | None = None,
-    ) -> None:
-        """Runs the consumers of all queues (or of `queues`) until SIGTERM or Ctrl-C.
-
-        The first signal stops the worker: with `drain` after the running jobs, without it at once,
-        and they are given back; a second one exits the process. Outside the main thread set
-        `stop`. Takes as many jobs as there is room for in one round trip. Raises
-        AuthenticationFailed, PermissionDenied; any other trouble with the server is waited for.
-        lua/commands/reserve.lua
-        """
-        routes = self._consumers.routes(queues)
-        options = LaneOptions(poll_interval_s=poll_interval_s)
-        request = StopRequest(drain=drain, event=stop)
-        await run_async_worker(self.transport, self._settings, routes, request, options)
-
-    async def close(self) -> None:
-        """Closes the connections; the embedded server goes with its last user."""
-        await self.transport.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
+__all__ = ["AsyncOmniqClient"]
 
 
 class AsyncOmniqClient:
@@ -478,7 +315,11 @@ class AsyncOmniqClient:
             options = LaneOptions(poll_interval_s=poll_interval_s, say=spoken(logger, queue))
         route = untyped_route(queue, handler)
         await run_async_worker(
-            self.transport, self._settings, [route], request, options, heartbeat_interval_s
+            AsyncPublisher(self.transport, self._settings),
+            [route],
+            request,
+            options,
+            heartbeat_interval_s,
         )
 
     async def close(self) -> None:

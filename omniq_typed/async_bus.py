@@ -1,0 +1,291 @@
+"""`AsyncBus`: the asyncio twin of bus.py."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import (
+    Any,
+    Concatenate,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
+
+from typing_extensions import TypeForm
+
+from omniq_typed.consumers import Consumers, embedded_url, url_from_env
+from omniq_typed.context import AsyncCtx
+from omniq_typed.core import children
+from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
+from omniq_typed.core.waiting import POLL_INTERVAL_S
+from omniq_typed.messages.envelope import Envelope
+from omniq_typed.messages.message_type import MessageType
+from omniq_typed.messages.registry import Registry, default_registry
+from omniq_typed.middleware import (
+    AsyncMiddleware,
+    async_handling_chain,
+    async_publishing_chain,
+    check_middleware,
+)
+from omniq_typed.models import Ordering, PublishResult, VersionCount
+from omniq_typed.monitor import AsyncQueueMonitor
+from omniq_typed.protocols import RetryPolicy
+from omniq_typed.publishing import AsyncPublisher, Settings, as_envelopes
+from omniq_typed.transport.connect import connect_async
+from omniq_typed.worker.aio import run_async_worker
+from omniq_typed.worker.invalid import InvalidJob, InvalidOutcome, InvalidPolicy
+from omniq_typed.worker.lane import LaneOptions
+from omniq_typed.worker.stopping import StopRequest
+
+__all__ = ["AsyncBus"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+
+class AsyncConsumerDecorator(Protocol[T]):
+    """Takes a handler of `AsyncCtx[T]`, or of the payload alone, and gives it back. Further
+    parameters are the handler's dependencies, `Annotated[X, Provide(...)]`."""
+
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[AsyncCtx[T], P], Awaitable[R]], /
+    ) -> Callable[Concatenate[AsyncCtx[T], P], Awaitable[R]]: ...
+
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[T, P], Awaitable[R]], /
+    ) -> Callable[Concatenate[T, P], Awaitable[R]]: ...
+
+
+AsyncInvalidHandler: TypeAlias = Callable[[InvalidJob], Awaitable[InvalidOutcome | None]]
+"""What `AsyncBus.on_invalid` takes."""
+
+
+class AsyncBusOptions(TypedDict, total=False):
+    """What `AsyncBus` takes besides its URL."""
+
+    registry: Registry
+    middleware: Sequence[AsyncMiddleware]
+    source: str
+    max_payload_bytes: int
+    keep_completed: int
+    child_memory_ms: int
+
+
+class AsyncBus:
+    """Publishes typed messages and runs their handlers. Connects at the first call. Thread-safe.
+
+    Every call may raise ServerError (see errors.py) when Redis cannot be used, and InvalidArgument
+    (a ValueError) before Redis is touched.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        registry: Registry = default_registry,
+        middleware: Sequence[AsyncMiddleware] = (),
+        source: str = "",
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        keep_completed: int = 100,
+        child_memory_ms: int = children.DEFAULT_REMEMBER_MS,
+    ) -> None:
+        """`url`: redis://, rediss://, unix://, embedded:// (in memory), embedded:///path (on
+        disk). `middleware`: around every publish and every handler, the first outermost.
+        `source`: who publishes, e.g. 'shop'. Raises InvalidArgument."""
+        around = check_middleware(middleware, AsyncMiddleware)
+        self.transport = connect_async(url)
+        settings = Settings(
+            registry=registry,
+            source=source,
+            max_payload_bytes=check_int("max_payload_bytes", max_payload_bytes, 2),
+            keep_completed=check_int("keep_completed", keep_completed, 0),
+            child_memory_ms=check_int("child_memory_ms", child_memory_ms, 1),
+        )
+        self._publisher = AsyncPublisher(
+            self.transport,
+            settings,
+            partial(async_publishing_chain, around, registry=registry),
+        )
+        self._consumers = Consumers(
+            registry,
+            asynchronous=True,
+            chain=lambda inner, call: async_handling_chain(
+                [*around, *check_middleware(inner, AsyncMiddleware)], call
+            ),
+        )
+
+    @classmethod
+    def embedded(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        **options: Unpack[AsyncBusOptions],
+    ) -> Self:
+        """A bus on the embedded server: in memory, or kept in the directory `path`, where a second
+        process finds the same server. Needs the extra `omniq-typed[embedded]`."""
+        return cls(embedded_url(path), **options)
+
+    @classmethod
+    def from_env(cls, **options: Unpack[AsyncBusOptions]) -> Self:
+        """A bus on the server that the environment variable OMNIQ_URL names."""
+        return cls(url_from_env(), **options)
+
+    async def publish_json(
+        self,
+        message: object,
+        *,
+        message_type: Any = None,
+        queue: str | None = None,
+        job_id: str | None = None,
+        max_attempts: int | None = None,
+        timeout_ms: int | None = None,
+        backoff_ms: int | None = None,
+        due_ms: int = 0,
+        gid: str | None = None,
+        group_limit: int = 0,
+        ordering: Ordering | None = None,
+        correlation_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
+    ) -> str:
+        """Checks an instance of a message type, publishes it and answers the job's id.
+
+        What is None is as the type's @message says. Idempotent by `job_id` (default: a new one):
+        the same message again is the same id, other content under it is DuplicateJob. `due_ms`:
+        absolute time in ms, 0 = now. `message_type`: for a TypedDict, whose values are plain
+        dicts. `correlation_id` and the W3C trace context: of the conversation, if there is one.
+        Raises InvalidPayload with path, code and message of each fault. lua/commands/enqueue.lua
+        """
+        envelope = Envelope(
+            message,
+            message_type=message_type,
+            queue=queue,
+            job_id=job_id,
+            max_attempts=max_attempts,
+            timeout_ms=timeout_ms,
+            backoff_ms=backoff_ms,
+            due_ms=due_ms,
+            gid=gid,
+            group_limit=group_limit,
+            ordering=ordering,
+            correlation_id=correlation_id,
+            traceparent=traceparent,
+            tracestate=tracestate,
+        )
+        return await self._publisher.publish(envelope)
+
+    async def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
+        """Checks and publishes messages, of any types and mixed with `Envelope`s that say more,
+        in one call per queue and 100 messages; one result per message, in order.
+
+        A message whose job id belongs to other content has a DuplicateJob as its result's
+        `error`. Raises InvalidBatch with what is wrong with each, and nothing is published;
+        BatchInterrupted where the server failed after a part. lua/commands/enqueue.lua
+        """
+        return await self._publisher.publish_many(as_envelopes(messages))
+
+    def consumer(
+        self,
+        message_type: TypeForm[T] | MessageType[T],
+        *,
+        queue: str | None = None,
+        concurrency: int = 1,
+        retry: RetryPolicy | None = None,
+        middleware: Sequence[AsyncMiddleware] = (),
+        lax: bool = False,
+        on_invalid: InvalidPolicy | None = None,
+    ) -> AsyncConsumerDecorator[T]:
+        """Makes an async function, bound method or callable object the handler of a message type.
+
+        It takes `AsyncCtx[T]`, or the payload alone where its parameter says so, and dependencies:
+        `session: Annotated[Session, Provide(get_session)]`. Returning completes the job; raising
+        fails the attempt, and `retry` (default: the type's, else the job's backoff_ms) says when
+        the next one is; `raise Retry(after=…)` and `raise Reject(…)` choose themselves.
+        `concurrency`: tasks for the queue; the highest of its consumers counts. `middleware`:
+        inside that of the bus. `lax`: reads payloads by Pydantic's lax rules ("1" for 1).
+        `on_invalid`: what becomes of jobs that cannot be decoded, DeadLetter() or
+        LeaveForOthers(). Raises InvalidMessageType, InvalidArgument.
+        """
+
+        def register(handler: Any, /) -> Any:
+            self._consumers.add(
+                message_type,
+                handler,
+                queue=queue,
+                concurrency=concurrency,
+                retry=retry,
+                middleware=middleware,
+                lax=lax,
+                on_invalid=on_invalid,
+            )
+            return handler
+
+        return register
+
+    def on_invalid(self, queue: str) -> Callable[[AsyncInvalidHandler], AsyncInvalidHandler]:
+        """Makes an async function what decides about jobs of a queue that cannot be decoded.
+
+        It returns None or InvalidOutcome.DEAD_LETTER: to the failed lane with bytes and reason, as
+        without it; InvalidOutcome.HANDLED: the job is completed. `raise Retry(after=…)` leaves it
+        for other workers, and burns no attempt; `job.deferrals` says how often that was done. It
+        is asked instead of the consumers' `on_invalid`. Raises InvalidMessageType.
+        """
+
+        def register(handler: AsyncInvalidHandler) -> AsyncInvalidHandler:
+            self._consumers.add_invalid_handler(queue, handler)
+            return handler
+
+        return register
+
+    async def versions_in_flight(self, queue: str) -> list[VersionCount]:
+        """How many jobs of a queue wait, are delayed, active or failed, by message type and
+        version; in calls of bounded length. Jobs that change lanes meanwhile may be counted twice.
+        lua/commands/count_versions.lua"""
+        return await AsyncQueueMonitor(self).versions_in_flight(queue)
+
+    async def run(
+        self,
+        *,
+        queues: Iterable[str] | None = None,
+        drain: bool = True,
+        poll_interval_s: float = POLL_INTERVAL_S,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Runs the consumers of all queues (or of `queues`) until SIGTERM or Ctrl-C.
+
+        The first signal stops the worker: with `drain` after the running jobs, without it at once,
+        and they are given back; a second one exits the process. Outside the main thread set
+        `stop`. Takes as many jobs as there is room for in one round trip. Raises
+        AuthenticationFailed, PermissionDenied; any other trouble with the server is waited for.
+        lua/commands/reserve.lua
+        """
+        routes = self._consumers.routes(queues)
+        options = LaneOptions(poll_interval_s=poll_interval_s)
+        request = StopRequest(drain=drain, event=stop)
+        await run_async_worker(self._publisher, routes, request, options)
+
+    async def close(self) -> None:
+        """Closes the connections; the embedded server goes with its last user."""
+        await self.transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
