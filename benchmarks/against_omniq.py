@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import orjson
 
 from benchmarks import Meter, Spread, markdown, say, start_server, write_json
-from omniq_typed import Bus, Ctx, OmniqClient, message
+from omniq_typed import Bus, Ctx, OmniqClient, SafeInt, message
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import enqueue
 from omniq_typed.core.observe import read_stats
@@ -235,31 +235,35 @@ class Order:
 
     order_id: str
     customer: str
-    amount: int
+    amount: SafeInt
     currency: str
     items: list[str]
-    number: int
+    number: SafeInt
 
 
 class BusWorker:
-    """Our typed Bus, publishing one by one; its worker takes `prefetch` jobs a call."""
+    """Our typed Bus: one job a call, or `batch`, by publish_many and prefetch."""
 
-    def __init__(self, server: Server, prefetch: int) -> None:
-        self.name = f"Bus, prefetch {prefetch}"
-        self._prefetch = prefetch
+    def __init__(self, server: Server, batch: int) -> None:
+        self.name = "Bus" if batch == 1 else f"Bus, {batch} a call"
+        self._batch = batch
         self._bus = Bus(server.url)
         self._last = LastJob(0)
         self._bus.consumer(Order)(self._on_order)
 
     def publish(self, count: int) -> float:
         started = time.perf_counter()
-        for number in range(count):
-            self._bus.publish_json(Order(**PAYLOAD, number=number))
+        if self._batch == 1:
+            for number in range(count):
+                self._bus.publish_json(Order(**PAYLOAD, number=number))
+        else:
+            results = self._bus.publish_many(Order(**PAYLOAD, number=n) for n in range(count))
+            check_count(self.name, sum(result.ok for result in results), count)
         return time.perf_counter() - started
 
     def work(self, count: int) -> float:
         self._last = LastJob(count)
-        self._bus.run(prefetch=self._prefetch, stop=self._last.stop)
+        self._bus.run(prefetch=self._batch, stop=self._last.stop)
         return self._last.seconds(self.name)
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter
 
+from omniq_typed.messages.regex_dialects import unportable_regex
 from omniq_typed.messages.schema_walk import (
     ANYTHING,
     ARRAYS,
@@ -167,7 +167,13 @@ def _scalar_payload(whole: Place) -> Iterator[Hazard]:
         yield _hazard((), "scalar_payload", fatal=True)
 
 
+def _date(path: Parts, place: Place) -> Iterator[Hazard]:
+    if place.config.get("ser_json_temporal", "iso8601") != "iso8601":
+        yield _hazard(path, "temporal_number")
+
+
 def _aware(path: Parts, place: Place) -> Iterator[Hazard]:
+    yield from _date(path, place)
     zone = place.schema.get("tz_constraint")
     if zone == "aware" or isinstance(zone, int):
         return
@@ -267,6 +273,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 _CHECKS: dict[str, Callable[[Parts, Place], Iterator[Hazard]]] = {
+    "date": _date,
     "datetime": _aware,
     "time": _aware,
     "timedelta": _timedelta,
@@ -317,6 +324,12 @@ _TEXTS: dict[str, tuple[str, str, str]] = {
         "written as a number, which a strict reader refuses for a timedelta: no value of it can be"
         " published",
         "use a FiniteFloat of seconds named like `wait_s`, without ser_json_timedelta",
+    ),
+    "temporal_number": (
+        "temporal_number",
+        "written as a number, which a strict reader refuses for a date or time: no value of it can"
+        " be published",
+        "leave ser_json_temporal='iso8601'",
     ),
     "bytes_not_base64": (
         "bytes_not_base64",
@@ -398,46 +411,3 @@ def _hazard(path: Parts, row: str, detail: str = "", *, fatal: bool = False) -> 
     return Hazard(
         pointer(path), code, problem.format(detail) if detail else problem, way_out, fatal
     )
-
-
-# Pieces of a regex: an escape, the opening of a group, a possessive quantifier, a POSIX class, an
-# intersection, any other character.
-_PIECE = re.compile(
-    r"\\(?:[a-zA-Z]\{[^}]*\}|.)"
-    r"|\(\?(?:P?[<=>!][=!]?|[a-zA-Z-]+[:)]|.)"
-    r"|[*+?}]\+|\[\[:|&&|.",
-    re.DOTALL,
-)
-_ODD_ESCAPES = frozenset("dDwWsSbBAZzGhHRXKpPNkgQEUaec0123456789")
-
-
-def unportable_regex(pattern: str | re.Pattern[str] | None, *, python: bool = False) -> list[str]:
-    """The constructs of a regex that Rust, Python and ECMAScript do not agree on, each once, as
-    they are written. `python`: its own reader uses Python's engine, where $ also matches before a
-    last line feed."""
-    if pattern is None:
-        return []
-    if isinstance(pattern, re.Pattern):
-        flags = re.RegexFlag(pattern.flags) & ~re.UNICODE
-        named = [f"re.{flag.name}" for flag in re.RegexFlag if flag in flags]
-        return named + unportable_regex(pattern.pattern, python=True)
-    found: dict[str, None] = {}
-    in_set = False
-    for piece in _PIECE.findall(pattern):
-        if piece[0] == "\\":
-            odd = piece[1:2] in _ODD_ESCAPES or len(piece) > 2
-        elif in_set:
-            odd = piece in ("[[:", "&&")
-            in_set = piece != "]"
-        else:
-            in_set = piece[0] == "["
-            odd = _is_odd(piece, python)
-        if odd:
-            found[piece] = None
-    return list(found)
-
-
-def _is_odd(piece: str, python: bool) -> bool:
-    if piece == "$":
-        return python
-    return len(piece) > 1 and piece not in ("(?:", "&&")

@@ -27,13 +27,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import omniq_typed
-from omniq_typed import Bus, Ctx, message
+from omniq_typed import Bus, Ctx, SafeInt, message
 
 
 @message("wheel.tried", queue="wheels")
 @dataclass
 class WheelTried:
-    spokes: int
+    spokes: SafeInt
 
 
 stop = threading.Event()

@@ -48,7 +48,8 @@ from pydantic import dataclasses as pydantic_dataclasses
 from pydantic_core import core_schema
 from typing_extensions import TypeAliasType, TypedDict
 
-from omniq_typed.messages.portability import Hazard, hazards, unportable_regex
+from omniq_typed.messages.portability import Hazard, hazards
+from omniq_typed.messages.regex_dialects import unportable_regex
 
 MOST = 2**53 - 1
 T = TypeVar("T")
@@ -432,6 +433,21 @@ def test_every_way_out_comes_back_as_it_was_and_warns_of_nothing(declared: Any, 
     written = adapter.dump_json(holder.model_construct(x=value), by_alias=True, warnings="error")
     assert adapter.validate_json(written, strict=True).__dict__["x"] == value
     assert hazards(adapter) == ()
+
+
+def test_dates_as_numbers_are_warned_of_where_pydantic_writes_them() -> None:
+    config: Any = {"ser_json_temporal": "seconds"}
+    holder = create_model("Holder", __config__=config, x=(AwareDatetime, ...), y=(date, ...))
+    adapter = TypeAdapter(holder)
+    value = holder(x=datetime(2020, 1, 2, tzinfo=UTC), y=date(2020, 1, 2))
+    written = adapter.dump_json(value)
+    if written == b'{"x":"2020-01-02T00:00:00Z","y":"2020-01-02"}':
+        assert hazards(adapter) == ()  # a release of Pydantic that has no such setting
+        return
+    with pytest.raises(ValidationError):
+        adapter.validate_json(written, strict=True)
+    codes = [(each.path, each.code) for each in hazards(adapter)]
+    assert codes == [("/x", "temporal_number"), ("/y", "temporal_number")]
 
 
 # The whole type.
