@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import types
 import warnings
 from collections.abc import Callable, Iterable
@@ -10,10 +10,8 @@ from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
-import orjson
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import (
-    PydanticInvalidForJsonSchema,
     PydanticSchemaGenerationError,
     PydanticUndefinedAnnotation,
     PydanticUserError,
@@ -28,8 +26,7 @@ from omniq_typed.protocols import RetryPolicy
 
 T = TypeVar("T")
 
-_PROSE = frozenset({"title", "description", "examples", "deprecated"})
-_MAPS_OF_SCHEMAS = frozenset({"properties", "$defs", "patternProperties", "dependentSchemas"})
+log = logging.getLogger("omniq_typed.messages")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +78,19 @@ class MessageType(Generic[T]):
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits of the schema that a writer of this type keeps to; '' where the type has
-        no JSON Schema. Titles and descriptions do not count."""
+        """16 hex digits of the schema that a writer of this type keeps to, as the exported index
+        has them; '' where the type has no JSON Schema. Titles and descriptions do not count."""
+        # Here, since the export stands on this module.
+        from omniq_typed.schema.export import fingerprint, writer_schema
+
         try:
-            schema = self.adapter.json_schema(mode="serialization")
-        except PydanticInvalidForJsonSchema:
+            return fingerprint(writer_schema(self))
+        except InvalidMessageType:
             return ""
-        canonical = orjson.dumps(_without_prose(schema), option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(canonical).hexdigest()[:16]
+        except Exception:
+            # A message that is fine is to be published, whatever the export makes of its type.
+            log.exception("the schema of %s could not be made", self.label)
+            return ""
 
     @cached_property
     def classes(self) -> frozenset[type]:
@@ -164,17 +166,3 @@ def try_adapter(declared: Any, depth: int = 0) -> TypeAdapter[Any] | None:
         raise InvalidMessageType("message", f"{declared!r} cannot be checked: {said}") from error
     # Newer releases of Pydantic do not raise: they try again at first use.
     return adapter if getattr(adapter, "pydantic_complete", True) else None
-
-
-def _without_prose(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_without_prose(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {}
-    for name, each in schema.items():
-        if name in _MAPS_OF_SCHEMAS and isinstance(each, dict):
-            kept[name] = {key: _without_prose(value) for key, value in each.items()}
-        elif name not in _PROSE:
-            kept[name] = each if name in ("default", "const", "enum") else _without_prose(each)
-    return kept

@@ -109,6 +109,15 @@ def test_publish_json_and_consumer(url: str) -> None:
     assert "'price': '19.90'" in consumed
 
 
+def test_export_schemas(tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path)]
+    assert "17 message types, 35 files changed" in run("examples.export_schemas", *out).stdout
+    assert "17 message types, 0 files changed" in run("examples.export_schemas", *out).stdout
+    assert run("examples.export_schemas", *out, "--check").stdout == ""
+    schema = (tmp_path / "orders.created" / "v1.json").read_text(encoding="utf-8")
+    assert '"title": "orders.created"' in schema
+
+
 def test_consumer_ends_with_ctrl_c(url: str) -> None:
     with OmniqClient(url=url) as client:
         client.publish(queue="mails", payload={"to": "ada"}, job_id="one")

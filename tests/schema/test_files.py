@@ -1,0 +1,121 @@
+"""The folder of schemas: written whole, told apart when stale, and the examples' own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from omniq_typed import MessageType
+from omniq_typed.errors import InvalidArgument, InvalidMessageType
+from omniq_typed.schema.files import Problem, check, read_index, read_schema, write
+
+ROOT = Path(__file__).parents[2]
+
+
+class Order(BaseModel):
+    number: int
+
+
+class Invoice(BaseModel):
+    text: str
+
+
+ORDER: MessageType[Order] = MessageType("order", 1, Order)
+ORDER_2: MessageType[Invoice] = MessageType("order", 2, Invoice)
+INVOICE: MessageType[Invoice] = MessageType("invoice", 1, Invoice)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+def test_a_folder_is_written_and_then_current(tmp_path: Path) -> None:
+    out = tmp_path / "schemas"
+    write(out, [ORDER_2, ORDER, INVOICE])
+    assert names(out) == [
+        "index.json",
+        "invoice/v1.json",
+        "invoice/v1.reader.json",
+        "order/v1.json",
+        "order/v1.reader.json",
+        "order/v2.json",
+        "order/v2.reader.json",
+    ]
+    assert check(out, [ORDER, ORDER_2, INVOICE]) == []
+    assert write(out, [ORDER, ORDER_2, INVOICE]) == []
+    entry = read_index(out)["types"]["order"]
+    assert [each["version"] for each in entry["versions"]] == [1, 2]
+    assert read_schema(out, entry["versions"][0]["writer"])["title"] == "order"
+
+
+def test_what_is_not_as_the_code_says_is_named(tmp_path: Path) -> None:
+    write(tmp_path, [ORDER, INVOICE])
+    (tmp_path / "order/v1.json").write_text("{}")
+    (tmp_path / "invoice/v1.json").unlink()
+    found = {each.path: each.problem for each in check(tmp_path, [ORDER, INVOICE])}
+    assert found == {"order/v1.json": Problem.STALE, "invoice/v1.json": Problem.MISSING}
+    found = {each.path: each.problem for each in check(tmp_path, [ORDER])}
+    assert found["invoice/v1.reader.json"] == Problem.FOREIGN
+
+
+def test_files_and_choices_of_others_stay(tmp_path: Path) -> None:
+    write(tmp_path, [INVOICE])
+    index = read_index(tmp_path)
+    index["types"]["invoice"]["mode"] = "FULL"
+    index["types"]["invoice"]["waivers"] = [{"rule": "x", "reason": "y"}]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    before = (tmp_path / "invoice/v1.json").read_bytes()
+    write(tmp_path, [ORDER])
+    kept = read_index(tmp_path)["types"]["invoice"]
+    assert (kept["mode"], kept["waivers"]) == ("FULL", [{"rule": "x", "reason": "y"}])
+    assert (tmp_path / "invoice/v1.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"types": {"a": {}}}', '{"types": {"a": {"mode": "?"}}}']
+)
+def test_a_broken_index_is_an_error_that_names_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "index.json").write_text(text)
+    with pytest.raises(InvalidArgument, match=r"index\.json is no index of schemas"):
+        write(tmp_path, [ORDER])
+    assert names(tmp_path) == ["index.json"], "nothing was written"
+
+
+def test_a_schema_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="cannot be read"):
+        read_schema(tmp_path, "order/v1.json")
+
+
+def test_a_name_that_can_be_no_folder_is_refused(tmp_path: Path) -> None:
+    for name in ("..", ".", "index.json"):
+        with pytest.raises(InvalidMessageType, match="no folder"):
+            write(tmp_path, [MessageType(name, 1, Order)])
+    assert names(tmp_path) == []
+
+
+def test_the_examples_schemas_are_current() -> None:
+    """Where this fails: `python -m examples.export_schemas`, and look at what changed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "examples.export_schemas", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_changed_type_is_seen(tmp_path: Path) -> None:
+    out = tmp_path / "schemas"
+    command = [sys.executable, "-m", "examples.export_schemas", "--out", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    path = out / "orders.created" / "v1.json"
+    path.write_text(path.read_text().replace("integer", "string"))
+    done = subprocess.run([*command, "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == "stale: orders.created/v1.json\n"
