@@ -26,8 +26,8 @@ R = TypeVar("R")
 
 MAX_VERSION = 10**9
 TYPES_PER_PAGE = 100
-BYTES_PER_READ = 1_048_576
-"""A reading call holds up the server for as long as it takes to copy this much."""
+BYTES_PER_CALL = 1_048_576
+"""A call holds up the server for as long as it takes to copy this much."""
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}\Z")
 
 
@@ -69,7 +69,7 @@ def list_schemas(after: str = "") -> Command[list[SchemaEntry]]:
 
 
 def read_schemas(
-    names: Iterable[str], *, max_bytes: int = BYTES_PER_READ
+    names: Iterable[str], *, max_bytes: int = BYTES_PER_CALL
 ) -> Command[list[SchemaEntry]]:
     """Types with all that is registered of them, in the order of their names' arguments; not
     registered ones with revision 0. Where `max_bytes` are reached the last ones are left out, but
