@@ -260,7 +260,8 @@ class AsyncBus:
         type is one), checked by the reader's schema that is registered for the job's version.
         Schemas are read when the bus starts, and again when a version turns up that is not known;
         a job of one that is not registered cannot be decoded ('unknown_type'). The options are
-        those of `consumer`. Raises InvalidMessageType, InvalidArgument. lua/commands/read_schemas.lua
+        those of `consumer`. Raises InvalidMessageType, InvalidArgument.
+        lua/commands/read_schemas.lua
         """
 
         def register(handler: Any, /) -> Any:

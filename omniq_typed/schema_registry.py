@@ -22,7 +22,7 @@ from omniq_typed.schema.check import check_histories
 from omniq_typed.schema.refusal import incompatible
 from omniq_typed.schema.stored import Origin, origin_of, to_history, to_record, waivers_to_text
 from omniq_typed.schema.versions import Compatibility, TypeHistory
-from omniq_typed.transport.steps import Runs, RunsAsync, run_steps, run_steps_async
+from omniq_typed.transport.steps import AsyncRunner, Runner, run_steps, run_steps_async
 
 MAY_NOT_READ = (
     f"the user may not read the registry of schemas; grant %R{SCHEMA_KEYS_PATTERN} with +evalsha_ro"
@@ -49,7 +49,7 @@ class SchemaStore:
     Every call may raise ServerError; reading needs no more than `%R~{omniq:schemas}:*`.
     """
 
-    def __init__(self, transport: Runs) -> None:
+    def __init__(self, transport: Runner) -> None:
         self._transport = transport
 
     def list(self) -> tuple[SchemaEntry, ...]:
@@ -84,7 +84,7 @@ class SchemaStore:
 class AsyncSchemaStore:
     """The asyncio twin of `SchemaStore`."""
 
-    def __init__(self, transport: RunsAsync) -> None:
+    def __init__(self, transport: AsyncRunner) -> None:
         self._transport = transport
 
     async def list(self) -> tuple[SchemaEntry, ...]:

@@ -11,7 +11,7 @@ R = TypeVar("R")
 X = TypeVar("X")
 
 
-class Runs(Protocol):
+class Runner(Protocol):
     """A blocking transport."""
 
     def run(self, command: Command[X]) -> X:
@@ -19,7 +19,7 @@ class Runs(Protocol):
         ...
 
 
-class RunsAsync(Protocol):
+class AsyncRunner(Protocol):
     """An asyncio transport."""
 
     async def run(self, command: Command[X]) -> X:
@@ -27,7 +27,7 @@ class RunsAsync(Protocol):
         ...
 
 
-def run_steps(transport: Runs, steps: Steps[R]) -> R:
+def run_steps(transport: Runner, steps: Steps[R]) -> R:
     """Runs the commands of an operation one after another. Raises what the operation raises: for
     the error of a command, which it may catch, that one."""
     take: Callable[[Any], Command[Any]] = steps.send
@@ -44,7 +44,7 @@ def run_steps(transport: Runs, steps: Steps[R]) -> R:
             take, given = steps.throw, error
 
 
-async def run_steps_async(transport: RunsAsync, steps: Steps[R]) -> R:
+async def run_steps_async(transport: AsyncRunner, steps: Steps[R]) -> R:
     """The asyncio twin of `run_steps`."""
     take: Callable[[Any], Command[Any]] = steps.send
     given: Any = None

@@ -16,7 +16,7 @@ from omniq_typed.errors import (
     ServerError,
     UnexpectedReply,
 )
-from omniq_typed.transport.steps import Runs, RunsAsync, run_steps, run_steps_async
+from omniq_typed.transport.steps import AsyncRunner, Runner, run_steps, run_steps_async
 from omniq_typed.worker.stopping import NOTICE_S, StopRequest
 
 log = logging.getLogger("omniq_typed.worker")
@@ -30,7 +30,7 @@ def nothing() -> None:
 
 
 def run_patiently(
-    transport: Runs, make_steps: Callable[[], Steps[object] | None], stop: StopRequest
+    transport: Runner, make_steps: Callable[[], Steps[object] | None], stop: StopRequest
 ) -> bool:
     """Runs the steps, made anew for each try; None: there are none. False: the worker was stopped
     before they were done. Raises what they raise but for a server that is away."""
@@ -50,7 +50,7 @@ def run_patiently(
 
 
 async def run_patiently_async(
-    transport: RunsAsync, make_steps: Callable[[], Steps[object] | None], stop: StopRequest
+    transport: AsyncRunner, make_steps: Callable[[], Steps[object] | None], stop: StopRequest
 ) -> bool:
     """The asyncio twin of `run_patiently`."""
     failures = 0
