@@ -4,7 +4,7 @@ them, and only what is new is checked and written."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -21,7 +21,7 @@ from omniq_typed.core.schemas import check_schemas
 from omniq_typed.errors import InvalidArgument, InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
-from omniq_typed.schema.check import check
+from omniq_typed.schema.check import Direction, Finding, check
 from omniq_typed.schema.refusal import incompatible
 from omniq_typed.schema.stored import Origin, to_history, to_record
 from omniq_typed.schema.versions import (
@@ -80,9 +80,7 @@ class Registration:
             names = [each.name for each in new]
             entries = yield from explained(MAY_NOT_READ, reading(names))
             histories = {name: self._history(entry) for name, entry in entries.items()}
-            report = check(new, self._registry, histories)
-            if not report.ok:
-                raise incompatible(report.findings)
+            self._refuse_incompatible(new, histories)
             labels = tuple(each.label for each in new)
             if self._register == "check":
                 log.info("not registered, but compatible: %s", ", ".join(labels))
@@ -126,7 +124,10 @@ class Registration:
         return verdict.status is SchemaStatus.SAME and declared in (None, verdict.mode)
 
     def _declared(self, name: str) -> Compatibility | None:
-        return declared_mode(each for each in self._registry.types() if each.name == name)
+        return declared_mode(self._types_of(name))
+
+    def _types_of(self, name: str) -> list[MessageType[Any]]:
+        return [each for each in self._registry.types() if each.name == name]
 
     def _history(self, entry: SchemaEntry) -> TypeHistory:
         """What is registered of a type, under the mode that counts: the code's, if it says one."""
@@ -135,6 +136,44 @@ class Registration:
             return TypeHistory(entry.name, declared or DEFAULT_COMPATIBILITY, {})
         stored = to_history(entry)
         return replace(stored, mode=declared or stored.mode)
+
+    def _refuse_incompatible(
+        self, new: Iterable[MessageType[Any]], histories: Mapping[str, TypeHistory]
+    ) -> None:
+        findings = [
+            finding
+            for name, history in histories.items()
+            for finding in self._findings([each for each in new if each.name == name], history)
+        ]
+        if any(each.waived_by is None for each in findings):
+            raise incompatible(findings)
+
+    def _findings(self, new: list[MessageType[Any]], history: TypeHistory) -> Iterator[Finding]:
+        """What is wrong with new versions of one name, beside those that the code has as they are
+        registered, and whose upcasts it knows."""
+        known = self._known_as_registered(history)
+        report = check([*new, *known], self._registry, {history.name: history}, mode=history.mode)
+        here = {each.version for each in (*new, *known)}
+        for finding in report.findings:
+            if finding.new_version in here or finding.direction is not Direction.BACKWARD:
+                yield finding
+            elif finding.waived_by is None:
+                # An older version comes after a newer one, whose upcasts are in its readers' code.
+                log.warning(
+                    "%s v%d is registered already, and reads v%d through an upcast, or not at all",
+                    history.name,
+                    finding.new_version,
+                    finding.old_version,
+                )
+
+    def _known_as_registered(self, history: TypeHistory) -> list[MessageType[Any]]:
+        recorded = {number: _fingerprints(it) for number, it in history.versions.items()}
+        ours = ((each, self._version(each)) for each in self._types_of(history.name))
+        return [
+            each
+            for each, version in ours
+            if version is not None and recorded.get(each.version) == _fingerprints(version)
+        ]
 
     def _change(
         self,
@@ -149,6 +188,10 @@ class Registration:
         )
         replaces = mode is Compatibility.NONE
         return SchemaChange(entry.name, entry.revision, mode, "", records, replace=replaces)
+
+
+def _fingerprints(version: SchemaVersion) -> tuple[str, str]:
+    return version.fingerprint, version.reader_fingerprint
 
 
 def _asking(versions: Iterable[SchemaVersion]) -> Steps[list[SchemaVerdict]]:

@@ -382,6 +382,21 @@ def test_an_upcast_answers_for_a_version(server: Server, face: Face) -> None:
     assert versions_of(server.url) == [1, 2]
 
 
+def test_an_older_version_may_come_after_a_newer_one_that_has_an_upcast(
+    server: Server, face: Face, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Consumers are deployed first, and where nothing was registered yet, their version is the
+    first. The upcast is in their code, where the old version's program cannot see it."""
+    register(server.url, MENDED_V2)
+    seen = Seen()
+    with open_bus(face, server.url, registry=V1) as bus:
+        bus.publish_json(ORDER)
+    assert versions_of(server.url) == [1, 2]
+    assert "order v2 is registered already, and reads v1 through an upcast" in caplog.text
+    with working(face, server.url, taking(face, seen, WithAmount), registry=MENDED_V2):
+        assert seen.next() == WithAmount(order_id="A-1", amount=0)
+
+
 def test_a_version_does_not_change(server: Server, face: Face) -> None:
     register(server.url, V1)
     before = dump(server)
