@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from omniq_typed.errors import InvalidArgument, InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
+from omniq_typed.schema.draft07 import to_draft07
 from omniq_typed.schema.export import fingerprint, reader_schema, writer_schema
 
 Json: TypeAlias = dict[str, Any]
@@ -28,6 +29,13 @@ MODES = (
 _FILE = re.compile(r"v([1-9][0-9]*)(?:\.reader)?\.json")
 
 
+class Dialect(StrEnum):
+    """In whose words the schemas are."""
+
+    DRAFT_2020_12 = "2020-12"
+    DRAFT_07 = "draft-07"
+
+
 class Problem(StrEnum):
     """What is wrong with a file."""
 
@@ -35,7 +43,8 @@ class Problem(StrEnum):
     """It is not what the code exports now."""
     MISSING = "missing"
     FOREIGN = "foreign"
-    """It belongs to a type or version that this program does not have. It is left alone."""
+    """It belongs to a type, or to a version newer than any, that this program does not have. It is
+    left alone. (Older versions are history, and nothing is wrong with them.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +55,19 @@ class Finding:
     problem: Problem
 
 
-def write(directory: Path | str, types: Iterable[MessageType[Any]]) -> list[Path]:
+def write(
+    directory: Path | str,
+    types: Iterable[MessageType[Any]],
+    *,
+    dialect: Dialect = Dialect.DRAFT_2020_12,
+) -> list[Path]:
     """Exports types into a folder, and returns the files that it changed. Files and entries of
     other types stay, and so do modes and waivers in the index. Each file is replaced in one step.
-    Raises InvalidMessageType for a type that has no schema, InvalidArgument for a broken index."""
+    Raises InvalidMessageType for a type that has no schema, InvalidArgument for a broken index or
+    a folder of another dialect."""
     root = Path(directory)
     changed = []
-    for name, text in _exported(root, types).items():
+    for name, text in _exported(root, types, dialect).items():
         path = root / name
         if _text_of(path) != text:
             _replace(path, text)
@@ -60,20 +75,45 @@ def write(directory: Path | str, types: Iterable[MessageType[Any]]) -> list[Path
     return changed
 
 
-def check(directory: Path | str, types: Iterable[MessageType[Any]]) -> list[Finding]:
+def check(
+    directory: Path | str,
+    types: Iterable[MessageType[Any]],
+    *,
+    dialect: Dialect = Dialect.DRAFT_2020_12,
+) -> list[Finding]:
     """How a folder differs from what `write` would leave there, by path. Raises as `write`."""
     root = Path(directory)
-    exported = _exported(root, types)
+    known = list(types)
+    newest: dict[str, int] = {}
+    for each in known:
+        newest[each.name] = max(each.version, newest.get(each.name, 0))
+    exported = _exported(root, known, dialect)
     found = []
     for name, text in exported.items():
         there = _text_of(root / name)
         if there != text:
             found.append(Finding(name, Problem.MISSING if there is None else Problem.STALE))
     for path in root.glob("*/*.json"):
-        name = path.relative_to(root).as_posix()
-        if _FILE.fullmatch(path.name) and name not in exported:
-            found.append(Finding(name, Problem.FOREIGN))
+        file = _FILE.fullmatch(path.name)
+        if file and int(file[1]) > newest.get(path.parent.name, 0):
+            found.append(Finding(path.relative_to(root).as_posix(), Problem.FOREIGN))
     return sorted(found, key=lambda each: each.path)
+
+
+def rewritten(directory: Path | str, types: Iterable[MessageType[Any]]) -> list[MessageType[Any]]:
+    """The types that mean something else now than what the folder has under the same name and
+    version. Raises InvalidArgument for a broken index."""
+    entries = read_index(directory)["types"]
+    there = {
+        (name, each["version"]): each.get("fingerprint")
+        for name, entry in entries.items()
+        for each in entry["versions"]
+    }
+    return [
+        each
+        for each in types
+        if there.get((each.name, each.version)) not in (None, each.fingerprint)
+    ]
 
 
 def read_index(directory: Path | str) -> Json:
@@ -108,9 +148,10 @@ def read_schema(directory: Path | str, file_name: str) -> Json:
     return schema
 
 
-def _exported(root: Path, types: Iterable[MessageType[Any]]) -> dict[str, str]:
+def _exported(root: Path, types: Iterable[MessageType[Any]], dialect: Dialect) -> dict[str, str]:
     """Path in the folder → text, the index last."""
     index = read_index(root)
+    _check_dialect(root, index, dialect)
     entries: Json = index["types"]
     files: dict[str, str] = {}
     for each in sorted(types, key=lambda it: (it.name, it.version)):
@@ -118,8 +159,8 @@ def _exported(root: Path, types: Iterable[MessageType[Any]]) -> dict[str, str]:
         schema = writer_schema(each)
         writer = f"{each.name}/v{each.version}.json"
         reader = f"{each.name}/v{each.version}.reader.json"
-        files[writer] = _written(schema)
-        files[reader] = _written(reader_schema(each))
+        files[writer] = _written(_in_dialect(schema, dialect))
+        files[reader] = _written(_in_dialect(reader_schema(each), dialect))
         version: Json = {
             "version": each.version,
             "fingerprint": fingerprint(schema),
@@ -132,6 +173,22 @@ def _exported(root: Path, types: Iterable[MessageType[Any]]) -> dict[str, str]:
     index["types"] = {name: entries[name] for name in sorted(entries)}
     files[INDEX] = _written(index)
     return files
+
+
+def _check_dialect(root: Path, index: Json, dialect: Dialect) -> None:
+    there = index.get("dialect", Dialect.DRAFT_2020_12)
+    if index["types"] and there != dialect:
+        raise InvalidArgument(
+            "dialect",
+            f"the schemas in {root} are in {there}, and not in {dialect}; export into another"
+            " folder",
+        )
+    if dialect is not Dialect.DRAFT_2020_12:
+        index["dialect"] = dialect.value
+
+
+def _in_dialect(schema: Json, dialect: Dialect) -> Json:
+    return to_draft07(schema) if dialect is Dialect.DRAFT_07 else schema
 
 
 def _check_name(message_type: MessageType[Any]) -> None:
