@@ -19,6 +19,7 @@ MODULES = (
     "document_pages",
     "github_webhooks.messages",
     "groups",
+    "other_languages.messages",
     "pause_resume",
     "typed_orders",
 )
