@@ -22,8 +22,9 @@ FAILED, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 
 class _PipeClosed(Exception):
-    """Whoever read our output has gone. (Click makes of a BrokenPipeError what its release likes.)
-    """
+    """Whoever read our output has gone."""
+
+    # Not a BrokenPipeError: what click makes of that differs between its releases.
 
 
 class Program(click.Group):

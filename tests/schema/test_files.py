@@ -14,7 +14,15 @@ from pydantic import BaseModel
 from omniq_typed import MessageType
 from omniq_typed.errors import InvalidArgument, InvalidMessageType
 from omniq_typed.models import Compatibility
-from omniq_typed.schema.files import Problem, check, read_index, read_schema, write
+from omniq_typed.schema.files import (
+    Problem,
+    check,
+    read_index,
+    read_schema,
+    write,
+    write_histories,
+)
+from omniq_typed.schema.history import read_history
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,6 +144,20 @@ def test_the_mode_is_what_the_code_says_else_the_index_else_the_default(tmp_path
 def test_a_schema_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="cannot be read"):
         read_schema(tmp_path, "order/v1.json")
+
+
+def test_recorded_versions_are_written_as_the_code_would(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    write(one, [ORDER, ORDER_2, INVOICE])
+    index = read_index(one)
+    waiver = {"version": 2, "rule": "type_changed", "reason": "nobody reads it"}
+    index["types"]["order"] |= {"mode": "FULL", "waivers": [waiver]}
+    (one / "index.json").write_text(json.dumps(index, indent=2) + "\n")
+    history = read_history(one)
+    assert len(write_histories(other, history.values())) == 7
+    for name in names(one):
+        assert (other / name).read_bytes() == (one / name).read_bytes()
+    assert write_histories(other, [history["order"]]) == []
 
 
 def test_a_name_that_can_be_no_folder_is_refused(tmp_path: Path) -> None:
