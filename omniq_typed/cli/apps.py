@@ -83,7 +83,8 @@ def registries_of(apps: Iterable[App]) -> list[Registry]:
 
 def _load(spec: str) -> App:
     name, colon, path = spec.partition(":")
-    if not name or (colon and not path) or not all(part.isidentifier() for part in name.split(".")):
+    is_name = all(part.isidentifier() for part in name.split(".")) and not name.endswith(".py")
+    if not is_name or (colon and not path):
         raise BadApp(f"{spec!r} is no app: {_how_to_name(name)}")
     module = _import(name)
     if not colon:
@@ -118,12 +119,14 @@ def _import(name: str) -> ModuleType:
 
 def _not_found(name: str, missing: str) -> str:
     parent, _, last = missing.rpartition(".")
-    parents = [sys.modules[parent]] if parent in sys.modules else []
-    folders = [folder for each in parents for folder in getattr(each, "__path__", [])]
-    beside = [each.name for each in pkgutil.iter_modules(folders if parent else [os.getcwd()])]
+    package = sys.modules.get(parent)
+    if hasattr(package, last):
+        return f"{name} is no module; did you mean {parent}:{last}?"
+    folders = list(getattr(package, "__path__", [])) if parent else [os.getcwd()]
+    hint = _near(last, [each.name for each in pkgutil.iter_modules(folders)])
     where = f"in {parent}" if parent else f"in {os.getcwd()} or on Python's path"
     tried = "" if missing == name else f" (tried to import {name})"
-    return f"there is no module {last!r} {where}{tried}{_near(last, beside)}"
+    return f"there is no module {last!r} {where}{tried}{hint}"
 
 
 def _near(name: str, known: Iterable[str]) -> str:

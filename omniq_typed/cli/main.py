@@ -22,15 +22,29 @@ NAME = "omniq-typed"
 FAILED, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 
+class _PipeClosed(Exception):
+    """Whoever read our output has gone."""
+
+    # Not a BrokenPipeError: what click makes of that differs between its releases.
+
+
 class Program(click.Group):
     """A group of commands that ends with our exit codes, and never with a traceback for an error
     that says itself what to do."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError as error:
+            raise _PipeClosed from error
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Runs the command of the arguments, and exits."""
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
-            sys.stdout.flush()
         except click.UsageError as error:
             error.show()
             code = FAILED
@@ -38,7 +52,7 @@ class Program(click.Group):
             code = _failed(error.format_message())
         except (click.Abort, KeyboardInterrupt):
             code = INTERRUPTED
-        except BrokenPipeError:
+        except _PipeClosed:
             # So that the flush at the end of the interpreter has nowhere to fail.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = PIPE_CLOSED

@@ -13,7 +13,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from omniq_typed.errors import InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
-from omniq_typed.schema.generator import TAG, WireSchema
+from omniq_typed.schema.generator import TAG, UNSAID, WireSchema, comment_of
+from omniq_typed.schema.python_functions import split_comment
 from omniq_typed.schema.wording import LISTS, MAPS, SINGLES, as_key, in_known_words, rewrite
 
 Json: TypeAlias = dict[str, Any]
@@ -43,8 +44,8 @@ def canonical_json(schema: Json) -> bytes:
 
 
 def fingerprint(schema: Json) -> str:
-    """16 hex digits of what a schema means. Titles, descriptions and defaults, the names and the
-    order of its definitions and of its properties do not count."""
+    """16 hex digits of what a schema means. Titles, descriptions and defaults, the user's functions
+    that check, the names and the order of definitions and of properties do not count."""
     definitions = schema.get("$defs", {})
     numbers = {name: str(index) for index, name in enumerate(_names_in_order(schema, sort=True))}
     kept = {name: each for name, each in definitions.items() if name in numbers}
@@ -189,4 +190,9 @@ def _without_prose(schema: Json) -> Json:
     found = {key: value for key, value in schema.items() if key not in _PROSE}
     if "required" in found:
         found["required"] = sorted(found["required"])
+    if comment_of(found):
+        unsaid = split_comment(comment_of(found))[1]
+        found["$comment"] = UNSAID + unsaid
+        if not unsaid:
+            del found["$comment"]
     return found

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,8 +16,15 @@ from omniq_typed.errors import InvalidArgument, InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.models import Compatibility
 from omniq_typed.schema.draft07 import to_draft07
-from omniq_typed.schema.export import fingerprint, reader_schema, writer_schema
-from omniq_typed.schema.versions import DEFAULT_COMPATIBILITY, declared_mode, waiver_from_json
+from omniq_typed.schema.versions import (
+    DEFAULT_COMPATIBILITY,
+    SchemaVersion,
+    TypeHistory,
+    declared_mode,
+    version_of,
+    waiver_from_json,
+    waiver_to_json,
+)
 
 Json: TypeAlias = dict[str, Any]
 
@@ -63,13 +70,20 @@ def write(
     Each file is replaced in one step. Raises InvalidMessageType for a type that has no schema,
     InvalidArgument for a broken index or a folder of another dialect."""
     root = Path(directory)
-    changed = []
-    for name, text in _exported(root, types, dialect).items():
-        path = root / name
-        if _text_of(path) != text:
-            _replace(path, text)
-            changed.append(path)
-    return changed
+    return _write(root, _exported(root, types, dialect))
+
+
+def write_histories(directory: Path | str, histories: Iterable[TypeHistory]) -> list[Path]:
+    """Writes recorded versions into a folder, with modes and waivers, and returns the files that it
+    changed. Other versions and types stay. Raises InvalidArgument as `write`."""
+    known = sorted(histories, key=lambda each: each.name)
+    versions = [it.versions[number] for it in known for number in sorted(it.versions)]
+    settings = {
+        it.name: {"mode": it.mode.value, "waivers": [waiver_to_json(each) for each in it.waivers]}
+        for it in known
+    }
+    root = Path(directory)
+    return _write(root, _files(root, versions, settings, Dialect.DRAFT_2020_12))
 
 
 def check(
@@ -175,31 +189,39 @@ def parse_schema(text: str, where: str) -> Json:
 
 
 def _exported(root: Path, types: Iterable[MessageType[Any]], dialect: Dialect) -> dict[str, str]:
-    """Path in the folder → text, the index last."""
+    """Path in the folder → text, of types of the code."""
+    known = sorted(types, key=lambda it: (it.name, it.version))
+    names = dict.fromkeys(each.name for each in known)
+    said = {name: declared_mode(each for each in known if each.name == name) for name in names}
+    settings = {name: {"mode": mode.value} for name, mode in said.items() if mode is not None}
+    return _files(root, map(version_of, known), settings, dialect)
+
+
+def _files(
+    root: Path, versions: Iterable[SchemaVersion], settings: Mapping[str, Json], dialect: Dialect
+) -> dict[str, str]:
+    """Path in the folder → text, the index last. `settings`: what it is to say of a type."""
     index = read_index(root)
     _check_dialect(root, index, dialect)
     entries: Json = index["types"]
     files: dict[str, str] = {}
-    known = sorted(types, key=lambda it: (it.name, it.version))
-    for each in known:
-        _check_name(each)
-        schema = writer_schema(each)
+    for each in versions:
+        _check_name(each.name)
         writer = f"{each.name}/v{each.version}.json"
         reader = f"{each.name}/v{each.version}.reader.json"
-        files[writer] = _written(_in_dialect(schema, dialect))
-        files[reader] = _written(_in_dialect(reader_schema(each), dialect))
+        files[writer] = _written(_in_dialect(each.writer, dialect))
+        files[reader] = _written(_in_dialect(each.reader, dialect))
         version: Json = {
             "version": each.version,
-            "fingerprint": fingerprint(schema),
+            "fingerprint": each.fingerprint,
             "writer": writer,
             "reader": reader,
         }
-        entry = entries.setdefault(each.name, {"mode": "", "versions": [], "waivers": []})
+        new: Json = {"mode": DEFAULT_COMPATIBILITY.value, "versions": [], "waivers": []}
+        entry = entries.setdefault(each.name, new)
         others = [it for it in entry["versions"] if it["version"] != each.version]
         entry["versions"] = sorted([*others, version], key=lambda it: int(it["version"]))
-    for name in {each.name for each in known}:
-        said = declared_mode(each for each in known if each.name == name)
-        entries[name]["mode"] = said or entries[name]["mode"] or DEFAULT_COMPATIBILITY
+        entry.update(settings.get(each.name, {}))
     index["types"] = {name: entries[name] for name in sorted(entries)}
     files[INDEX] = _written(index)
     return files
@@ -221,11 +243,11 @@ def _in_dialect(schema: Json, dialect: Dialect) -> Json:
     return to_draft07(schema) if dialect is Dialect.DRAFT_07 else schema
 
 
-def _check_name(message_type: MessageType[Any]) -> None:
+def _check_name(name: str) -> None:
     # A name has no slash, but it may be one of these.
-    if message_type.name in (".", "..") or message_type.name.lower() == INDEX:
+    if name in (".", "..") or name.lower() == INDEX:
         raise InvalidMessageType(
-            "message", f"{message_type.label} can be no folder of schemas; give it another name"
+            "message", f"{name!r} can be no folder of schemas; give it another name"
         )
 
 
@@ -238,6 +260,16 @@ def _text_of(path: Path) -> str | None:
         return path.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return None
+
+
+def _write(root: Path, files: Mapping[str, str]) -> list[Path]:
+    changed = []
+    for name, text in files.items():
+        path = root / name
+        if _text_of(path) != text:
+            _replace(path, text)
+            changed.append(path)
+    return changed
 
 
 def _replace(path: Path, text: str) -> None:
