@@ -64,6 +64,7 @@ export class Consumer {
         const wanted = stop.aborted ? 0 : this.#concurrency - this.#running.size;
         try {
           const reservation = await this.#settleAndReserve(wanted);
+          if (stop.aborted && this.#running.size === 0) continue; // nobody is left to ring
           const mayCome = !stop.aborted && reservation !== undefined && reservation.jobs.length < wanted;
           await Promise.race(mayCome ? [bell, this.#listen(reservation)] : [bell]);
         } catch (error) {
@@ -144,7 +145,8 @@ export class Consumer {
     if (isReply(error) && FATAL.test(error.message)) throw error;
     this.#failures += 1;
     if (stop.aborted && this.#failures >= GIVE_UP_AFTER) throw error;
-    console.error(`${this.#queue.name}: ${String(error)}; trying again`);
-    await pause(Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures));
+    const backoffMs = Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures);
+    console.error(`${this.#queue.name}: ${String(error)}; trying again in ${backoffMs} ms`);
+    await pause(backoffMs);
   }
 }

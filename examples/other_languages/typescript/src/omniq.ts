@@ -12,8 +12,16 @@ import type { Lease, Settlement } from "./settlements.js";
 
 /** As of now, by the server's clock. */
 const NOW = 0;
-const KEEP_COMPLETED = 100;
 const UPKEEP = 100;
+
+export interface OmniqOptions {
+  /** The exported folder. */
+  contracts: string;
+  /** Who publishes. */
+  source: string;
+  /** Completed jobs that stay in a queue. */
+  keepCompleted?: number;
+}
 
 export type Reservation = Scripts["reserve"]["reply"];
 
@@ -37,17 +45,15 @@ export interface Published {
 export class Omniq {
   readonly #url: string;
   readonly #contracts: Contracts;
-  readonly #source: string;
   readonly #redis: Redis;
-  readonly #scripts: ScriptRunner;
+  readonly #shared: Shared;
 
-  /** `contracts`: the exported folder; `source`: who publishes. */
-  constructor(url: string, options: { contracts: string; source: string }) {
+  constructor(url: string, { contracts, source, keepCompleted = 100 }: OmniqOptions) {
     this.#url = url;
-    this.#contracts = new Contracts(options.contracts);
-    this.#source = options.source;
+    this.#contracts = new Contracts(contracts);
     this.#redis = connect(url);
-    this.#scripts = new ScriptRunner(this.#redis, this.#contracts);
+    this.#redis.on("error", ({ message }: Error) => console.error(`redis: ${message}`));
+    this.#shared = { scripts: new ScriptRunner(this.#redis, this.#contracts), source, keepCompleted };
   }
 
   messageType<L extends Label>(label: L): MessageType<L> {
@@ -55,7 +61,7 @@ export class Omniq {
   }
 
   queue(name: string): Queue {
-    return new Queue(name, this.#scripts, connect(this.#url), this.#source);
+    return new Queue(name, connect(this.#url), this.#shared);
   }
 
   close(): void {
@@ -63,18 +69,23 @@ export class Omniq {
   }
 }
 
+/** What all queues of a program have in common. */
+interface Shared {
+  scripts: ScriptRunner;
+  source: string;
+  keepCompleted: number;
+}
+
 export class Queue {
   readonly name: string;
-  readonly #scripts: ScriptRunner;
   /** Blocks while it waits, so it is for nothing else. */
   readonly #waiting: Redis;
-  readonly #source: string;
+  readonly #shared: Shared;
 
-  constructor(name: string, scripts: ScriptRunner, waiting: Redis, source: string) {
+  constructor(name: string, waiting: Redis, shared: Shared) {
     this.name = name;
-    this.#scripts = scripts;
     this.#waiting = waiting;
-    this.#source = source;
+    this.#shared = shared;
   }
 
   /** Throws InvalidPayload where the message is not what its schema says. */
@@ -93,7 +104,7 @@ export class Queue {
       gid: "",
       group_limit: 0,
       ordering: "" as const,
-      side: sideFields(type, this.#source, cause),
+      side: sideFields(type, this.#shared.source, cause),
     };
     const [entry] = await this.#call("enqueue", { now_ms: NOW, jobs: [job] });
     if (entry === undefined) throw new Error("enqueue answered nothing");
@@ -106,14 +117,14 @@ export class Queue {
       now_ms: NOW,
       limit,
       token_prefix: randomBytes(16).toString("hex"),
-      keep_completed: KEEP_COMPLETED,
+      keep_completed: this.#shared.keepCompleted,
       upkeep: UPKEEP,
       settlements,
     });
   }
 
   async settle(settlements: Settlement[]): Promise<Scripts["settle"]["reply"]> {
-    return this.#call("settle", { now_ms: NOW, keep_completed: KEEP_COMPLETED, settlements });
+    return this.#call("settle", { now_ms: NOW, keep_completed: this.#shared.keepCompleted, settlements });
   }
 
   /** Renews leases; answers the ids of those that are lost. */
@@ -136,7 +147,7 @@ export class Queue {
     script: Name,
     given: Scripts[Name]["arguments"],
   ): Promise<Scripts[Name]["reply"]> {
-    return this.#scripts.call(script, { QUEUE: this.name }, given);
+    return this.#shared.scripts.call(script, { QUEUE: this.name }, given);
   }
 }
 
@@ -158,7 +169,12 @@ function sideFields(type: MessageType<Label>, source: string, cause?: Lease): Ar
 
 /** Sends no command again by itself: a second reserve would lease jobs that nobody works on. */
 function connect(url: string): Redis {
-  const redis = new Redis(url, { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false, protocol: 2 });
+  const redis = new Redis(url, {
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    protocol: 2,
+    retryStrategy: (attempt) => Math.min(100 * 2 ** attempt, 5_000),
+  });
   redis.on("error", () => {}); // whoever waits for a reply is told
   return redis;
 }
