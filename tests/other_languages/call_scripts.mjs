@@ -24,5 +24,6 @@ for (const { name, keys, given } of calls) {
   }
 }
 redis.disconnect();
-const asText = (_, value) => (value?.type === "Buffer" ? Buffer.from(value.data).toString() : value);
+const asText = (_, value) =>
+  value?.type === "Buffer" ? Buffer.from(value.data).toString() : value;
 process.stdout.write(JSON.stringify(answers, asText));

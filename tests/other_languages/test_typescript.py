@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import node
+from tests.other_languages.warehouse import MESSAGES
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +31,15 @@ def changed(example: Path, folder: Path, file: str, old: str, new: str) -> Path:
     assert old in text
     (folder / file).write_text(text.replace(old, new))
     return copied
+
+
+def test_the_readme_says_what_is_done_here() -> None:
+    readme = (node.EXAMPLE.parent / "README.md").read_text()
+    contracts = "examples/other_languages/typescript/contracts"
+    assert f"omniq-typed schema export {MESSAGES} --out {contracts}/schemas\n" in readme
+    assert f"omniq-typed lua export --out {contracts}/lua\n" in readme
+    assert "npm install && npm run build && npm start" in readme
+    assert "python -m examples.other_languages.shop" in readme
 
 
 def test_it_compiles_under_strict(example: Path) -> None:

@@ -4,7 +4,11 @@ fail, long jobs, a stop, a server that forgets its scripts and connections."""
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +24,7 @@ from omniq_typed.messages.registry import default_registry
 from omniq_typed.models import NewJob
 from tests.other_languages.warehouse import Warehouse
 from tests.servers import Server
-from tests.workers import Watch, watching
+from tests.workers import LONG_S, ROOT, Watch, watching
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +65,24 @@ def publish(url: str, *jobs: NewJob) -> None:
 
 def a_job(job_id: str, payload: bytes = b"", **side: str) -> NewJob:
     return NewJob(job_id, payload or encode(ORDERED, an_order()), backoff_ms=1, side=SIDE | side)
+
+
+def test_the_shop_of_the_example_gets_all_its_parcels(example: Path, url: str) -> None:
+    command = [sys.executable, "-W", "error", "-m", "examples.other_languages.shop"]
+    with Warehouse(example, url):
+        done = subprocess.run(
+            [*command, "--orders", "20"],
+            cwd=ROOT,
+            env={**os.environ, "OMNIQ_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=LONG_S,
+        )
+    assert done.returncode == 0, done.stderr
+    first, *rows = done.stdout.splitlines()
+    assert first == "20 parcels ordered; waiting for the warehouse (Ctrl-C ends)"
+    told = [re.fullmatch(r"ORD-\w{6}-(\d+): box [SML](, insured)?, GB\d{8}", row) for row in rows]
+    assert sorted(int(row[1]) for row in told if row) == [*range(1, 21)]
 
 
 def test_what_it_sends_back_is_a_message_of_ours(example: Path, url: str, watch: Watch) -> None:
@@ -149,10 +171,26 @@ def test_a_handler_that_fails_is_tried_again_and_then_given_up(
 def test_a_job_that_is_longer_than_its_lease_keeps_it(
     example: Path, url: str, watch: Watch
 ) -> None:
+    """Also beside one that has a longer lease, and was there before."""
     with Bus(url) as bus, Warehouse(example, url, "--packing-ms", "2500") as worker:
-        bus.publish_json(an_order(), job_id="long", timeout_ms=900)
+        bus.publish_json(an_order("ORD-0"), job_id="patient", timeout_ms=60_000)
+        worker.wait_for("packing ORD-0")
+        bus.publish_json(an_order("ORD-1"), job_id="long", timeout_ms=900)
         assert watch.reaches(QUEUE, "long", "completed").attempt == 1
-        assert sum(line.startswith("packing") for line in worker.lines) == 1
+        assert watch.reaches(QUEUE, "patient", "completed").attempt == 1
+        assert sum(line.startswith("packing") for line in worker.lines) == 2
+
+
+def test_a_lease_that_is_lost_is_not_settled(example: Path, url: str, watch: Watch) -> None:
+    with Bus(url) as bus, Warehouse(example, url, "--packing-ms", "900") as worker:
+        bus.publish_json(an_order(), job_id="a", timeout_ms=300, backoff_ms=60_000)
+        worker.wait_for("packing")
+        token = watch.job(QUEUE, "a").lease_token
+        watch.client.ack_fail(queue=QUEUE, job_id="a", lease_token=token, error="taken away")
+        bus.publish_json(an_order("ORD-2"), job_id="b")
+        watch.reaches(QUEUE, "b", "completed")
+    job = watch.job(QUEUE, "a")
+    assert (job.state, job.last_error) == ("delayed", "taken away")
 
 
 def test_a_stop_finishes_what_has_begun_and_leaves_the_rest(

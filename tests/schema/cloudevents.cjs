@@ -14,7 +14,9 @@ const { CloudEvent, HTTP } = need("cloudevents");
 const isEvent = need("cloudevents/dist/schema/v1.js");
 
 function judge(event) {
-  const schema = isEvent(event) ? [] : isEvent.errors.map(({ instancePath, message }) => `${instancePath} ${message}`);
+  const schema = isEvent(event)
+    ? []
+    : isEvent.errors.map(({ instancePath, message }) => `${instancePath} ${message}`);
   try {
     return { schema, sdk: null, json: new CloudEvent(event, true).toString() };
   } catch (error) {
@@ -24,8 +26,20 @@ function judge(event) {
 
 const made = [
   new CloudEvent({ type: "orders.created", source: "/shop", data: { number: 7, note: "é✨" } }),
-  new CloudEvent({ type: "a", source: "urn:x", id: "1", subject: "group", data: [1, null], msgversion: 2 }),
-  new CloudEvent({ type: "a", source: "b", id: "2", data: new TextEncoder().encode('{"number": 8}') }),
+  new CloudEvent({
+    type: "a",
+    source: "urn:x",
+    id: "1",
+    subject: "group",
+    data: [1, null],
+    msgversion: 2,
+  }),
+  new CloudEvent({
+    type: "a",
+    source: "b",
+    id: "2",
+    data: new TextEncoder().encode('{"number": 8}'),
+  }),
 ];
 console.log(JSON.stringify(made.map((event) => HTTP.structured(event).body)));
 readline.createInterface({ input: process.stdin }).on("line", (line) => {

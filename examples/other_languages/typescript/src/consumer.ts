@@ -65,7 +65,8 @@ export class Consumer {
         try {
           const reservation = await this.#settleAndReserve(wanted);
           if (stop.aborted && this.#running.size === 0) continue; // nobody is left to ring
-          const mayCome = !stop.aborted && reservation !== undefined && reservation.jobs.length < wanted;
+          const mayCome =
+            !stop.aborted && reservation !== undefined && reservation.jobs.length < wanted;
           await Promise.race(mayCome ? [bell, this.#listen(reservation)] : [bell]);
         } catch (error) {
           await this.#backOff(error, stop);
@@ -92,7 +93,9 @@ export class Consumer {
   #listen({ now_ms, next_due_ms }: Reservation): Promise<void> {
     const dueInS = next_due_ms > 0 ? (next_due_ms - now_ms) / 1000 : POLL_S;
     const seconds = Math.max(0.001, Math.min(POLL_S, dueInS));
-    this.#listening ??= this.#queue.waitForWork(seconds).finally(() => (this.#listening = undefined));
+    this.#listening ??= this.#queue
+      .waitForWork(seconds)
+      .finally(() => (this.#listening = undefined));
     return this.#listening;
   }
 
@@ -111,7 +114,10 @@ export class Consumer {
     const open = this.#handlers.get(label);
     if (open === undefined) {
       const known = [...this.#handlers.keys()].join(", ");
-      return unknownType(lease, `no handler on queue ${this.#queue.name} for ${label}; it takes ${known}`);
+      return unknownType(
+        lease,
+        `no handler on queue ${this.#queue.name} for ${label}; it takes ${known}`,
+      );
     }
     let opened: Opened;
     try {

@@ -53,7 +53,11 @@ export class Omniq {
     this.#contracts = new Contracts(contracts);
     this.#redis = connect(url);
     this.#redis.on("error", ({ message }: Error) => console.error(`redis: ${message}`));
-    this.#shared = { scripts: new ScriptRunner(this.#redis, this.#contracts), source, keepCompleted };
+    this.#shared = {
+      scripts: new ScriptRunner(this.#redis, this.#contracts),
+      source,
+      keepCompleted,
+    };
   }
 
   messageType<L extends Label>(label: L): MessageType<L> {
@@ -92,7 +96,13 @@ export class Queue {
   async publish<L extends Label>(
     type: MessageType<L>,
     message: Messages[L]["sent"],
-    { id = randomUUID(), cause, maxAttempts = 3, timeoutMs = 30_000, backoffMs = 5_000 }: PublishOptions = {},
+    {
+      id = randomUUID(),
+      cause,
+      maxAttempts = 3,
+      timeoutMs = 30_000,
+      backoffMs = 5_000,
+    }: PublishOptions = {},
   ): Promise<Published> {
     const job = {
       id,
@@ -124,12 +134,19 @@ export class Queue {
   }
 
   async settle(settlements: Settlement[]): Promise<Scripts["settle"]["reply"]> {
-    return this.#call("settle", { now_ms: NOW, keep_completed: this.#shared.keepCompleted, settlements });
+    return this.#call("settle", {
+      now_ms: NOW,
+      keep_completed: this.#shared.keepCompleted,
+      settlements,
+    });
   }
 
   /** Renews leases; answers the ids of those that are lost. */
   async heartbeat(leases: Lease[]): Promise<string[]> {
-    const renewed = await this.#call("heartbeat", { now_ms: NOW, leases: leases.map(({ id, token }) => ({ id, token })) });
+    const renewed = await this.#call("heartbeat", {
+      now_ms: NOW,
+      leases: leases.map(({ id, token }) => ({ id, token })),
+    });
     return renewed.flatMap(([id, status]) => (status === "ERR" ? [id] : []));
   }
 
@@ -152,7 +169,11 @@ export class Queue {
 }
 
 /** What travels beside the payload: docs/wire.md, section 5. */
-function sideFields(type: MessageType<Label>, source: string, cause?: Lease): Array<{ field: string; value: string }> {
+function sideFields(
+  type: MessageType<Label>,
+  source: string,
+  cause?: Lease,
+): Array<{ field: string; value: string }> {
   const fields = {
     msg_type: type.name,
     msg_version: String(type.version),
@@ -164,7 +185,9 @@ function sideFields(type: MessageType<Label>, source: string, cause?: Lease): Ar
     msg_traceparent: cause?.msg_traceparent ?? "",
     msg_tracestate: cause?.msg_tracestate ?? "",
   };
-  return Object.entries(fields).flatMap(([field, value]) => (value === "" ? [] : [{ field, value }]));
+  return Object.entries(fields).flatMap(([field, value]) =>
+    value === "" ? [] : [{ field, value }],
+  );
 }
 
 /** Sends no command again by itself: a second reserve would lease jobs that nobody works on. */
@@ -173,6 +196,7 @@ function connect(url: string): Redis {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     protocol: 2,
+    socketTimeout: 10_000, // longer than any wait for work
     retryStrategy: (attempt) => Math.min(100 * 2 ** attempt, 5_000),
   });
   redis.on("error", () => {}); // whoever waits for a reply is told
