@@ -143,6 +143,11 @@ class Consumers:
         route.add(consumer)
         self._routes[queue] = route
 
+    def consumed(self) -> list[tuple[str, MessageType[Any]]]:
+        """Queue and message type of each handler, in order."""
+        found = [(queue, each) for queue, it in self._routes.items() for each in it.types()]
+        return sorted(found, key=lambda pair: (pair[0], pair[1].name, pair[1].version))
+
     def add_invalid_handler(self, queue: str, handler: Callable[[Any], Any]) -> None:
         """Raises InvalidMessageType, InvalidArgument."""
         check_queue(queue)
