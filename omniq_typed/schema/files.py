@@ -14,16 +14,13 @@ from typing import Any, TypeAlias
 
 from omniq_typed.errors import InvalidArgument, InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
+from omniq_typed.models import Compatibility
 from omniq_typed.schema.export import fingerprint, reader_schema, writer_schema
+from omniq_typed.schema.versions import DEFAULT_COMPATIBILITY, declared_mode, waiver_from_json
 
 Json: TypeAlias = dict[str, Any]
 
 INDEX = "index.json"
-DEFAULT_MODE = "BACKWARD_TRANSITIVE"
-MODES = (
-    *("NONE", "BACKWARD", "FORWARD", "FULL"),
-    *("BACKWARD_TRANSITIVE", "FORWARD_TRANSITIVE", "FULL_TRANSITIVE"),
-)
 
 _FILE = re.compile(r"v([1-9][0-9]*)(?:\.reader)?\.json")
 
@@ -48,8 +45,9 @@ class Finding:
 
 def write(directory: Path | str, types: Iterable[MessageType[Any]]) -> list[Path]:
     """Exports types into a folder, and returns the files that it changed. Files and entries of
-    other types stay, and so do modes and waivers in the index. Each file is replaced in one step.
-    Raises InvalidMessageType for a type that has no schema, InvalidArgument for a broken index."""
+    other types stay, and so do waivers in the index, and the modes of types whose code says none.
+    Each file is replaced in one step. Raises InvalidMessageType for a type that has no schema,
+    InvalidArgument for a broken index."""
     root = Path(directory)
     changed = []
     for name, text in _exported(root, types).items():
@@ -80,31 +78,60 @@ def read_index(directory: Path | str) -> Json:
     """The index: {"types": {NAME: {"mode": ..., "versions": [...], "waivers": [...]}}}; without
     types where there is none. Raises InvalidArgument for a file that is no index."""
     path = Path(directory) / INDEX
-    text = _text_of(path)
+    return parse_index(_text_of(path), str(path))
+
+
+def parse_index(text: str | None, where: str) -> Json:
+    """The index in a text, None: there is none. Raises InvalidArgument, naming `where` it is."""
     if text is None:
         return {"types": {}}
     try:
         index = json.loads(text)
         for name, entry in index["types"].items():
-            if entry["mode"] not in MODES:
-                raise ValueError(f"{name} has the mode {entry['mode']!r}; use {', '.join(MODES)}")
-            if not all(isinstance(entry[key], list) for key in ("versions", "waivers")):
-                raise ValueError(f"{name}: versions and waivers are lists")
-            [int(each["version"]) for each in entry["versions"]]
+            _check_entry(name, entry)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InvalidArgument("index", f"{path} is no index of schemas: {error}") from error
+        raise InvalidArgument("index", f"{where} is no index of schemas: {error}") from error
     return dict(index)
+
+
+def _check_entry(name: str, entry: Json) -> None:
+    if entry["mode"] not in list(Compatibility):
+        raise ValueError(
+            f"{name} has the mode {entry['mode']!r}; use one of {', '.join(Compatibility)}"
+        )
+    if not all(isinstance(entry[key], list) for key in ("versions", "waivers")):
+        raise ValueError(f"{name}: versions and waivers are lists")
+    for version in entry["versions"]:
+        if not isinstance(version["version"], int):
+            raise ValueError(f"{name} has the version {version['version']!r}")
+        if not all(isinstance(version[key], str) for key in ("fingerprint", "writer", "reader")):
+            raise ValueError(f"{name} v{version['version']}: fingerprint and files are texts")
+    for number, content in enumerate(entry["waivers"], 1):
+        try:
+            waiver_from_json(content)
+        except InvalidArgument as error:
+            raise ValueError(f"waiver {number} of {name}: {error.problem}") from error
 
 
 def read_schema(directory: Path | str, file_name: str) -> Json:
     """A schema that the index names. Raises InvalidArgument where there is none."""
     path = Path(directory) / file_name
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
+        return parse_schema(path.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError) as error:
+        if isinstance(error, InvalidArgument):
+            raise
         raise InvalidArgument("schema", f"{path} cannot be read: {error}") from error
+
+
+def parse_schema(text: str, where: str) -> Json:
+    """A schema in a text. Raises InvalidArgument, naming `where` it is."""
+    try:
+        schema = json.loads(text)
+    except ValueError as error:
+        raise InvalidArgument("schema", f"{where} cannot be read: {error}") from error
     if not isinstance(schema, dict):
-        raise InvalidArgument("schema", f"{path} is no JSON object")
+        raise InvalidArgument("schema", f"{where} is no JSON object")
     return schema
 
 
@@ -113,7 +140,8 @@ def _exported(root: Path, types: Iterable[MessageType[Any]]) -> dict[str, str]:
     index = read_index(root)
     entries: Json = index["types"]
     files: dict[str, str] = {}
-    for each in sorted(types, key=lambda it: (it.name, it.version)):
+    known = sorted(types, key=lambda it: (it.name, it.version))
+    for each in known:
         _check_name(each)
         schema = writer_schema(each)
         writer = f"{each.name}/v{each.version}.json"
@@ -126,9 +154,12 @@ def _exported(root: Path, types: Iterable[MessageType[Any]]) -> dict[str, str]:
             "writer": writer,
             "reader": reader,
         }
-        entry = entries.setdefault(each.name, {"mode": DEFAULT_MODE, "versions": [], "waivers": []})
+        entry = entries.setdefault(each.name, {"mode": "", "versions": [], "waivers": []})
         others = [it for it in entry["versions"] if it["version"] != each.version]
         entry["versions"] = sorted([*others, version], key=lambda it: int(it["version"]))
+    for name in {each.name for each in known}:
+        said = declared_mode(each for each in known if each.name == name)
+        entries[name]["mode"] = said or entries[name]["mode"] or DEFAULT_COMPATIBILITY
     index["types"] = {name: entries[name] for name in sorted(entries)}
     files[INDEX] = _written(index)
     return files
