@@ -26,7 +26,7 @@ from omniq_typed.transport.steps import AsyncRunner, Runner, run_steps, run_step
 
 MAY_NOT_READ = (
     f"the user may not read the registry of schemas; grant %R{SCHEMA_KEYS_PATTERN} with +evalsha_ro"
-    ' +hmget +zrange, or leave it alone, register="off"'
+    " and +hmget"
 )
 
 R = TypeVar("R")
