@@ -149,7 +149,7 @@ def reading(names: Iterable[str]) -> Steps[dict[str, SchemaEntry]]:
     left = list(dict.fromkeys(names))
     found: dict[str, SchemaEntry] = {}
     while left:
-        page = yield read_schemas(left[:TYPES_PER_PAGE])
+        page = yield read_schemas(left[:TYPES_PER_PAGE], max_bytes=BYTES_PER_CALL)
         found.update((entry.name, entry) for entry in page)
         left = left[len(page) :]
     return found
