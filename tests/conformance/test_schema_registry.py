@@ -767,7 +767,10 @@ def wait_for_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_processes_at_once_end_in_one_record(server: Server) -> None:
+def test_twenty_processes_at_once_end_in_one_record(valkey_server: Server) -> None:
+    server = valkey_server
+    server.ensure_running()
+    server.flushall()
     programs = [Program(REGISTER, server.url) for _ in range(20)]
     with contextlib.ExitStack() as stack:
         for each in programs:
