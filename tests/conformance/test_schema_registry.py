@@ -484,12 +484,13 @@ def test_it_needs_no_right_to_write(server: Server, face: Face) -> None:
 def test_the_mode_is_that_of_the_code_and_stays_where_the_code_says_none(
     server: Server, face: Face
 ) -> None:
-    for options, expected in (
+    said: list[tuple[dict[str, Any], Compatibility]] = [
         ({}, Compatibility.BACKWARD_TRANSITIVE),
         ({"compatibility": "BACKWARD"}, Compatibility.BACKWARD),
         ({}, Compatibility.BACKWARD),
         ({"shared": True}, Compatibility.FULL_TRANSITIVE),
-    ):
+    ]
+    for options, expected in said:
         with open_bus(face, server.url, registry=code({1: Order}, **options)) as bus:
             bus.publish_json(ORDER)
         found = history_of(server.url)
