@@ -148,6 +148,15 @@ def test_consumers_receive_and_types_with_queues_are_sent(project: Project) -> N
     assert list(document["operations"]) == ["receive.audit", "send.orders", "receive.parcels"]
 
 
+def test_every_message_has_a_valid_example(project: Project) -> None:
+    project.write_orders("number: int", more=CONSUMERS)
+    messages = asyncapi(project)["components"]["messages"]
+    (example,) = messages["parcels.due.v1"]["examples"]
+    assert example["headers"]["msg_type"] == "parcels.due"
+    assert example["payload"] == {"order": 100, "speed": "normal"}
+    assert list(messages) == ["orders.created.v1", "parcels.due.v1"]
+
+
 def test_the_document_goes_into_a_file(project: Project) -> None:
     project.write_orders("number: int", more=CONSUMERS)
     said = project.run("asyncapi", "app:bus", "--out", "asyncapi.json").stdout
