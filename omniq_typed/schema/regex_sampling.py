@@ -59,6 +59,15 @@ class Texts:
         """Whether there are any (that are not very long)."""
         return self._states[0].to_end < inf
 
+    @property
+    def start(self) -> State:
+        """Where every text begins."""
+        return self._states[0]
+
+    def characters(self, mask: int) -> str:
+        """What a way stands for, the plainest characters first."""
+        return self._among(mask)
+
     def shortest(self) -> str:
         """One of the shortest, of the plainest characters. Raises LookupError if there is none."""
         return self._completed("", self._first())
