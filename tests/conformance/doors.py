@@ -137,10 +137,7 @@ def fail(client: OmniqClient, queue: str, job_id: str, now_ms: int = T0) -> None
 
 def nodes(server: AnyServer) -> list[Server]:
     """The servers behind a server: itself, or the masters of a cluster."""
-    if isinstance(server, Cluster):
-        return server.nodes
-    assert isinstance(server, Server)
-    return [server]
+    return server.nodes if isinstance(server, Cluster) else [cast(Server, server)]
 
 
 def dump(server: AnyServer) -> dict[str, bytes | None]:
