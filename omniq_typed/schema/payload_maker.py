@@ -62,6 +62,8 @@ class Picks:
 
     def has(self, place: str) -> bool:
         """Whether what may be left out is there."""
+        if self.left < 0:
+            return False
         if self.rng is not None:
             return self.rng.random() < self._share
         return self.pick(place, 2, fullest=1) == 1
@@ -70,12 +72,12 @@ class Picks:
 class Maker:
     """Makes payloads of a schema that hardly ever are not valid."""
 
-    def __init__(self, schema: Json) -> None:
+    def __init__(self, schema: Json, names: tuple[str, ...] = ()) -> None:
         self.schema = schema
+        self._more = names
         self._shapes = Shapes(schema)
         self._edges: dict[Shape, list[Any]] = {}
         self._sources: dict[Shape, Numbers | Words] = {}
-        self._levels = _LEVELS
 
     def payload(self, picks: Picks) -> Any:
         """Raises NoPayload with the place."""
@@ -96,7 +98,7 @@ class Maker:
             raise NoPayload(f"at {place or 'the whole'}: no value is allowed")
         shape = shapes[picks.pick(f"{place}#kind", len(shapes), fullest=len(shapes) - 1)]
         if shape.values is not None:
-            return shape.values[picks.pick(f"{place}#value", len(shape.values))]
+            return deepcopy(shape.values[picks.pick(f"{place}#value", len(shape.values))])
         match shape.kind:
             case "object":
                 return self._object(shape, place, room, picks)
@@ -192,14 +194,15 @@ class Maker:
             if picks.rng is not None:
                 tries = [self._source(each).random(picks.rng) for _ in range(3)]
                 yield from (name for name in tries if isinstance(name, str))
+            yield from self._more
             yield from self._edges_of(each, place)
 
     def _size(self, place: str, least: int, most: float, picks: Picks, rare: bool) -> int:
         """A number of items; `rare`: none, mostly."""
         sizes = [least, least + 1, least + 2, int(min(most, _LONG_ARRAY))]
         sizes = sorted({size for size in sizes if least <= size <= most})
-        if not sizes:
-            return 0
+        if not sizes or picks.left < 0:
+            return least
         if picks.rng is not None and rare and picks.rng.random() < 0.8:
             return least
         return sizes[picks.pick(place, len(sizes), fullest=0 if rare else 1)]

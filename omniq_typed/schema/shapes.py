@@ -21,7 +21,6 @@ MOST_SHAPES = 300
 """Of one schema: of unions of unions with more, the first ones."""
 _DEEPEST = 40
 _COMBINED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "$defs"})
-_SAYS_NOTHING = frozenset({"$schema", "$comment", "title", "description", "default", "examples"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +43,6 @@ class Shape:
     def each(self, word: str) -> list[Any]:
         """All that the parts say by a keyword."""
         return [part[word] for part in self.parts if word in part]
-
-    @cached_property
-    def says_nothing(self) -> bool:
-        """Whether any value of its kind will do."""
-        return all(_SAYS_NOTHING.issuperset(part) for part in self.parts)
 
     @cached_property
     def properties(self) -> dict[str, Schema]:
