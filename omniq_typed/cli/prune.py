@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import click
 
-from omniq_typed.cli.registry import registered, version_in
-from omniq_typed.cli.sources import opened, url_option
+from omniq_typed.cli.registry import registered
+from omniq_typed.cli.sources import opened, url_option, version_in
 from omniq_typed.monitor import QueueMonitor
 from omniq_typed.schema.versions import TypeHistory
 from omniq_typed.schema_registry import SchemaStore

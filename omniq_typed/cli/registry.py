@@ -5,25 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
-from omniq_typed.cli.sources import dir_option, opened, url_option
+from omniq_typed.cli.sources import Recorded, dir_option, opened, url_option, version_in
 from omniq_typed.core.schema_records import SchemaEntry
 from omniq_typed.schema import files
-from omniq_typed.schema.versions import SchemaVersion, TypeHistory
+from omniq_typed.schema.versions import TypeHistory
 from omniq_typed.schema_registry import SchemaStore
 
 _COLUMNS = ("NAME", "VERSION", "MODE", "WRITER", "READER", "REGISTERED")
-
-
-class NotRegistered(click.ClickException):
-    """A type or version that Redis does not have."""
-
-    exit_code = 2
 
 
 @click.command("list", short_help="List what is registered in Redis.")
@@ -92,22 +85,11 @@ def pull(names: tuple[str, ...], directory: Path, url: str) -> None:
 
 
 def registered(store: SchemaStore, name: str) -> TypeHistory:
-    """What Redis has of a type. Raises NotRegistered."""
-    found = store.histories([name]).get(name)
-    if found is not None and found.versions:
-        return found
-    names = [each.name for each in store.list()]
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise NotRegistered(f"{name} is not registered{hint}")
-
-
-def version_in(history: TypeHistory, version: int) -> SchemaVersion:
-    """Raises NotRegistered."""
-    if version not in history.versions:
-        known = ", ".join(f"v{each}" for each in sorted(history.versions))
-        raise NotRegistered(f"{history.name} v{version} is not registered; there are {known}")
-    return history.versions[version]
+    """What Redis has of a type. Raises NotRecorded."""
+    histories = store.histories([name])
+    if name not in histories:
+        histories = store.histories()  # for the names that are near
+    return Recorded("Redis", histories).history(name)
 
 
 def _rows(entry: SchemaEntry) -> Iterator[tuple[str, ...]]:
