@@ -4,6 +4,7 @@ Schema 2020-12 in words that every validator knows, the same bytes for the same 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
@@ -40,7 +41,11 @@ def reader_schema(message_type: MessageType[Any]) -> Json:
 
 def canonical_json(schema: Json) -> bytes:
     """Compact JSON, keys sorted."""
-    return orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a bound beyond 64 bits
+        text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return text.encode()
 
 
 def fingerprint(schema: Json) -> str:
