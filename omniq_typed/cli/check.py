@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -11,8 +10,8 @@ import click
 from omniq_typed.cli import sources
 from omniq_typed.cli.apps import App, apps_argument, load, registries_of, types_of
 from omniq_typed.cli.reports import Format, Outcome, written
-from omniq_typed.cli.sources import dir_option, url_option
-from omniq_typed.schema.check import Report
+from omniq_typed.cli.sources import dir_option, optional_url_option
+from omniq_typed.schema.check import Finding, Report
 from omniq_typed.schema.check import check as check_types
 from omniq_typed.schema.versions import Compatibility, TypeHistory
 
@@ -30,6 +29,7 @@ from omniq_typed.schema.versions import Compatibility, TypeHistory
 @click.option(
     "--mode",
     type=click.Choice([each.value for each in Compatibility], case_sensitive=False),
+    metavar="MODE",
     help="Instead of the modes of the types.",
 )
 @click.option(
@@ -40,7 +40,7 @@ from omniq_typed.schema.versions import Compatibility, TypeHistory
     show_default=True,
     help="For people, for programs, or annotations for a GitHub workflow.",
 )
-@url_option(required=False)
+@optional_url_option
 def check(
     apps: tuple[str, ...], against: str, directory: Path, mode: str | None, form: str, url: str
 ) -> None:
@@ -74,8 +74,8 @@ def check(
 def report_of(
     apps: Iterable[App], histories: Mapping[str, TypeHistory], mode: Compatibility | None = None
 ) -> Report:
-    """What all types of all apps say to recorded versions. `mode`: instead of those of the types."""
-    findings = []
+    """How the types of all apps keep to recorded versions. `mode`: instead of the types' own."""
+    findings: list[Finding] = []
     for registry in registries_of(apps):
         findings += check_types(registry.types(), registry, histories).findings
     return Report(tuple(findings))

@@ -11,7 +11,7 @@ import click
 from omniq_typed.cli import sources
 from omniq_typed.cli.apps import load, types_of
 from omniq_typed.cli.reports import break_lines
-from omniq_typed.cli.sources import NotRecorded, dir_option, url_option, version_in
+from omniq_typed.cli.sources import NotRecorded, dir_option, optional_url_option, version_in
 from omniq_typed.schema.compare import Break, compare
 from omniq_typed.schema.difference import Change, differences
 from omniq_typed.schema.versions import SchemaVersion, TypeHistory, version_of
@@ -41,7 +41,7 @@ class Side:
     "  [default: the folder of --dir]",
 )
 @dir_option
-@url_option(required=False)
+@optional_url_option
 def diff(
     source: str,
     name: str,
@@ -124,7 +124,9 @@ def _changes(title: str, changes: Sequence[Change]) -> Iterator[str]:
     if changes:
         yield f"  {title}:"
     for each in changes:
-        sign, colour = ("+", "green") if not each.old else ("-", "red") if not each.new else ("~", "yellow")
+        sign, colour = (
+            ("+", "green") if not each.old else ("-", "red") if not each.new else ("~", "yellow")
+        )
         yield f"    {click.style(sign, fg=colour)} {each.pointer or '(whole)'}  {_said(each)}"
 
 

@@ -32,7 +32,7 @@ from omniq_typed.transport.sync import SyncTransport
 )
 @click.option("--force", is_flag=True, help="Also those of which there are jobs.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@url_option(required=True)
+@url_option
 def prune(
     name: str, versions: tuple[int, ...], keep: int | None, force: bool, yes: bool, url: str
 ) -> None:

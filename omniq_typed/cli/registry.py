@@ -21,7 +21,7 @@ _COLUMNS = ("NAME", "VERSION", "MODE", "WRITER", "READER", "REGISTERED")
 
 @click.command("list", short_help="List what is registered in Redis.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-@url_option(required=True)
+@url_option
 def list_registered(form: str, url: str) -> None:
     """List the types and versions that are registered in Redis, what the versions of a type owe to
     one another, and the fingerprints of their schemas.
@@ -45,14 +45,14 @@ def list_registered(form: str, url: str) -> None:
 @click.argument("name")
 @click.argument("version", required=False, type=click.IntRange(min=1))
 @click.option("--reader", is_flag=True, help="What a reader takes, not what a writer emits.")
-@url_option(required=True)
+@url_option
 def show(name: str, version: int | None, reader: bool, url: str) -> None:
     """Print the JSON Schema of a registered type: of its newest version, if none is given.
 
     \b
     Examples:
       omniq-typed schema show orders.created
-      omniq-typed schema show orders.created 1 --reader --url redis://localhost:6379/0
+      omniq-typed schema show orders.created 1 --reader
     """
     with opened(url) as transport:
         history = registered(SchemaStore(transport), name)
@@ -63,7 +63,7 @@ def show(name: str, version: int | None, reader: bool, url: str) -> None:
 @click.command(short_help="Write what is registered in Redis into the folder.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @dir_option
-@url_option(required=True)
+@url_option
 def pull(names: tuple[str, ...], directory: Path, url: str) -> None:
     """Write registered versions, with modes and waivers, into the folder of schemas: of all types,
     or of those that are named. What else is in the folder stays.
@@ -71,7 +71,7 @@ def pull(names: tuple[str, ...], directory: Path, url: str) -> None:
     \b
     Examples:
       omniq-typed schema pull
-      omniq-typed schema pull orders.created --dir contracts --url redis://localhost:6379/0
+      omniq-typed schema pull orders.created --dir contracts
     """
     with opened(url) as transport:
         store = SchemaStore(transport)

@@ -118,9 +118,7 @@ def _text_of_pair(findings: Sequence[Finding], outcome: Outcome) -> Iterator[str
 
 
 def _what_to_do(finding: Finding) -> str:
-    waiver = as_text(
-        {"version": finding.new_version, "rule": finding.found.rule, "reason": "..."}
-    )
+    waiver = as_text({"version": finding.new_version, "rule": finding.found.rule, "reason": "..."})
     return f"{_say(_WHAT_TO_DO, finding)}; or, if it is meant, waive it in {INDEX}: {waiver}"
 
 

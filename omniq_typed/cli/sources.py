@@ -76,21 +76,25 @@ def dir_option(function: F) -> F:
     )(function)
 
 
-def url_option(*, required: bool) -> Callable[[F], F]:
-    """--url, the server."""
+def url_option(function: F) -> F:
+    """--url, the server of a command that cannot do without."""
+    return _url(required=True)(function)
 
-    def add(function: F) -> F:
-        return click.option(
-            "--url",
-            envvar=URL_VARIABLE,
-            show_envvar=True,
-            required=required,
-            default=None if required else "",
-            metavar="URL",
-            help="The server, redis://HOST:PORT/DB.",
-        )(function)
 
-    return add
+def optional_url_option(function: F) -> F:
+    """--url, the server that the source `redis` means; '' = none."""
+    return _url(default="")(function)
+
+
+def _url(**how: Any) -> Callable[[F], F]:
+    return click.option(
+        "--url",
+        envvar=URL_VARIABLE,
+        show_envvar=True,
+        metavar="URL",
+        help="The server, redis://HOST:PORT/DB.",
+        **how,
+    )
 
 
 def is_source(text: str) -> bool:
