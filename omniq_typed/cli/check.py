@@ -64,6 +64,8 @@ def check(
     """
     loaded = load(apps)
     recorded = sources.read(against or str(directory), directory, url)
+    if not recorded.histories:
+        click.echo(f"note: nothing is recorded in {recorded.where}, so that all is new", err=True)
     override = None if mode is None else Compatibility(mode.upper())
     report = report_of(loaded, recorded.histories, override)
     outcome = Outcome(report, types_of(loaded), recorded.where)

@@ -17,6 +17,11 @@ from omniq_typed.schema.difference import Change, differences
 from omniq_typed.schema.versions import SchemaVersion, TypeHistory, version_of
 
 
+_PARTS = ("field", "choice", "value", "item")
+"""What of a schema comes and goes; all else is another than it was."""
+_COLOURS = {"+": "green", "-": "red", "~": "yellow"}
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """A version, and where it is from."""
@@ -124,16 +129,22 @@ def _changes(title: str, changes: Sequence[Change]) -> Iterator[str]:
     if changes:
         yield f"  {title}:"
     for each in changes:
-        sign, colour = (
-            ("+", "green") if not each.old else ("-", "red") if not each.new else ("~", "yellow")
-        )
-        yield f"    {click.style(sign, fg=colour)} {each.pointer or '(whole)'}  {_said(each)}"
+        sign = _sign(each)
+        place = each.pointer or "the whole payload"
+        yield f"    {click.style(sign, fg=_COLOURS[sign])} {place}  {_said(each)}"
+
+
+def _sign(change: Change) -> str:
+    if change.what in _PARTS and not (change.old and change.new):
+        return "+" if change.new else "-"
+    return "~"
 
 
 def _said(change: Change) -> str:
     what = "" if change.what == "field" else f"{change.what}: "
-    both = change.old and change.new
-    return what + (f"{change.old} -> {change.new}" if both else change.old or change.new)
+    if _sign(change) == "~":
+        return f"{what}{change.old or '(none)'} -> {change.new or '(none)'}"
+    return what + (change.old or change.new)
 
 
 def _verdict(question: str, breaks: Sequence[Break]) -> Iterator[str]:
