@@ -16,7 +16,6 @@ from omniq_typed.schema.compare import Break, compare
 from omniq_typed.schema.difference import Change, differences
 from omniq_typed.schema.versions import SchemaVersion, TypeHistory, version_of
 
-
 _PARTS = ("field", "choice", "value", "item")
 """What of a schema comes and goes; all else is another than it was."""
 _COLOURS = {"+": "green", "-": "red", "~": "yellow"}
