@@ -11,7 +11,7 @@ from omniq_typed.cli import sources
 from omniq_typed.cli.apps import App, apps_argument, load, registries_of, types_of
 from omniq_typed.cli.reports import Format, Outcome, written
 from omniq_typed.cli.sources import dir_option, optional_url_option
-from omniq_typed.schema.check import Finding, Report
+from omniq_typed.schema.check import Report
 from omniq_typed.schema.check import check as check_types
 from omniq_typed.schema.versions import Compatibility, TypeHistory
 
@@ -77,7 +77,12 @@ def report_of(
     apps: Iterable[App], histories: Mapping[str, TypeHistory], mode: Compatibility | None = None
 ) -> Report:
     """How the types of all apps keep to recorded versions. `mode`: instead of the types' own."""
-    findings: list[Finding] = []
-    for registry in registries_of(apps):
-        findings += check_types(registry.types(), registry, histories).findings
-    return Report(tuple(findings))
+    reports = [
+        check_types(registry.types(), registry, histories, mode=mode)
+        for registry in registries_of(apps)
+    ]
+    return Report(
+        tuple(finding for each in reports for finding in each.findings),
+        tuple(note for each in reports for note in each.notes),
+        sum(each.compared for each in reports),
+    )

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from omniq_typed.messages.message_type import MessageType
-from omniq_typed.schema.check import Finding, Report
+from omniq_typed.schema.check import Finding, Note, Report
 from omniq_typed.schema.compare import Break
 from omniq_typed.schema.description import as_text
 from omniq_typed.schema.files import INDEX
@@ -97,6 +97,7 @@ def _text(outcome: Outcome) -> Iterator[str]:
         found = list(group)
         yield from _text_of_pair(found, outcome)
         yield ""
+    yield from (f"note: {_noted(each)}" for each in outcome.report.notes)
 
 
 def _text_of_pair(findings: Sequence[Finding], outcome: Outcome) -> Iterator[str]:
@@ -134,35 +135,24 @@ def _annotations(outcome: Outcome) -> Iterator[str]:
         level = "error" if waiver is None else "notice"
         listed = ",".join(f"{key}={_escaped_property(it)}" for key, it in properties.items())
         yield f"::{level} {listed}::{_escaped(said)}"
+    for note in outcome.report.notes:
+        yield f"::notice ::{_escaped(_noted(note))}"
 
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:
     """Keys are only ever added."""
-    return {
-        "against": outcome.against,
-        "ok": outcome.report.ok,
-        "types": [each.label for each in outcome.types],
-        "findings": [_finding_as_json(each, outcome) for each in outcome.report.findings],
-    }
+    found = outcome.report.to_json()
+    for each, finding in zip(found["findings"], outcome.report.findings, strict=True):
+        file, line = outcome.place_of(finding)
+        each |= {"file": file or None, "line": line or None}
+    types = [each.label for each in outcome.types]
+    return {"against": outcome.against, "types": types, **found}
 
 
-def _finding_as_json(finding: Finding, outcome: Outcome) -> dict[str, Any]:
-    file, line = outcome.place_of(finding)
-    found = finding.found
-    return {
-        "type": finding.name,
-        "new_version": finding.new_version,
-        "old_version": finding.old_version,
-        "direction": finding.direction,
-        "rule": found.rule,
-        "pointer": found.pointer,
-        "message": found.message,
-        "proof": found.proof.value,
-        **({"example": found.example} if found.has_example else {}),
-        "waived": None if finding.waived_by is None else finding.waived_by.reason,
-        "file": file or None,
-        "line": line or None,
-    }
+def _noted(note: Note) -> str:
+    of_waiver = note.new_version == note.old_version
+    against = "" if of_waiver else f" against v{note.old_version}"
+    return f"{note.name} v{note.new_version}{against}: {note.message}"
 
 
 def _say(texts: dict[str, str], finding: Finding) -> str:

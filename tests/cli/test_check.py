@@ -71,11 +71,17 @@ def test_json_for_programs(exported: Project) -> None:
         exported.run("schema", "check", "app:bus", "--format", "json", status=1).stdout
     )
     (finding,) = report.pop("findings")
-    assert report == {"against": "schemas", "ok": False, "types": ["orders.created v2"]}
+    assert report == {
+        "against": "schemas",
+        "types": ["orders.created v2"],
+        "ok": False,
+        "compared": 1,
+        "notes": [],
+    }
     assert finding.pop("example").keys() == {"number"}
     assert finding.pop("message")
     assert finding == {
-        "type": "orders.created",
+        "name": "orders.created",
         "new_version": 2,
         "old_version": 1,
         "direction": "backward",

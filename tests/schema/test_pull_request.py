@@ -118,7 +118,7 @@ def test_a_breaking_change_fails_with_rule_and_place(
     report = json.loads(repository.check("--format", "json", status=1))
     assert report["ok"] is False
     (finding,) = report["findings"]
-    assert (finding["type"], finding["rule"]) == ("orders.created", rule)
+    assert (finding["name"], finding["rule"]) == ("orders.created", rule)
     assert finding["file"] == TYPES
 
 
@@ -150,7 +150,9 @@ def test_an_upcast_answers_a_break(repository: Repository) -> None:
     repository.edit(
         "from typing import Annotated, Literal", "from typing import Annotated, Any, Literal"
     )
-    assert "compatible" in repository.check()
+    said = repository.check()
+    assert "compatible" in said
+    assert "note: orders.created v2 against v1: " in said and "led to v2 by upcasts" in said
 
 
 def test_a_waiver_of_the_same_pull_request_counts(repository: Repository) -> None:
