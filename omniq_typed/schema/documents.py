@@ -80,6 +80,10 @@ class Parts:
         return Parts(self.schemas + other.schemas, self.unsaid.beside(other.unsaid))
 
 
+_ANYTHING = Parts((), Unsaid(is_clear=False))
+"""What cannot be taken apart."""
+
+
 class Document:
     """A schema and its definitions. Of a writer, it leaves out words that depend on those beside
     them: that only lets it write more."""
@@ -99,6 +103,15 @@ class Document:
             name for name, each in self._definitions.items() if name in self._reached(each)
         }
 
+    @property
+    def has_unsaid(self) -> bool:
+        """Whether there is something that JSON Schema has no words for."""
+        return any(
+            UNSAID_KEY in each
+            for root in (self.root, *self._definitions.values())
+            for each in walk(root)
+        )
+
     def target(self, schema: Json) -> Schema:
         """The definition that a schema refers to; None where it is none of this document."""
         return self._definitions.get(_name_of(schema))
@@ -109,6 +122,21 @@ class Document:
         if known is None:
             known = self._parts[id(schema)] = (schema, self._taken_apart(schema, frozenset()))
         return known[1]
+
+    def choices(self, parts: Parts) -> list[Parts] | None:
+        """Each choice of the first union in there, with all that holds beside it; None where there
+        is no union."""
+        at = next((at for at, each in enumerate(parts.schemas) if _word_of(each)), None)
+        if at is None:
+            return None
+        union = parts.schemas[at]
+        word = _word_of(union)
+        rest = {key: union[key] for key in union if key != word}
+        beside = (*parts.schemas[:at], *([rest] if rest else []), *parts.schemas[at + 1 :])
+        return [
+            Parts((*inner.schemas, *beside), inner.unsaid.then(parts.unsaid))
+            for inner in (self.parts(each) or _ANYTHING for each in union[word])
+        ]
 
     def traits(self, schema: Schema) -> Traits:
         """Of a schema with all that it refers to."""
@@ -195,6 +223,11 @@ def _name_of(schema: Json) -> str:
     reference = str(schema.get("$ref", ""))
     is_plain = reference.startswith(_REF) and not set(reference) & {"~", "%"}
     return reference.removeprefix(_REF) if is_plain else ""
+
+
+def _word_of(schema: Schema) -> str:
+    """Of the union that a schema is, '' for none."""
+    return next((each for each in ("anyOf", "oneOf") if schema is not False and each in schema), "")
 
 
 def children(schema: Json) -> Iterator[tuple[str, Schema]]:

@@ -1,5 +1,5 @@
-"""The fields and items of an object or array: what a reader asks of each, and what a writer may have
-there."""
+"""The fields and items of an object or array: what a reader asks of each, and what a writer may
+have there."""
 
 from __future__ import annotations
 
@@ -23,11 +23,19 @@ _INNER = ("properties", "patternProperties", "additionalProperties", "items", "p
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """A reader has to take what a writer may have in a place. `step`: the name of a field, the
-    number of an item, or OTHER."""
+class Step:
+    """From a value to one in it."""
 
-    step: str
+    name: str
+    is_item: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A reader has to take what a writer may have in a place. The name of the step is that of a
+    field, the number of an item, or OTHER."""
+
+    step: Step
     reader: Schema
     writer: Parts
 
@@ -47,7 +55,8 @@ def without_inner(schema: Json) -> Json:
 
 
 def goals_of(reader: Json, writer: Parts, document: Document) -> list[Goal]:
-    """What is to be proven of the fields and items of a reader's schema. `document`: the writer's."""
+    """What is to be proven of the fields and items of a reader's schema, by the writer's
+    document."""
     found: list[Goal] = []
     if _may_be("object", writer):
         found += _of_fields(reader, writer, document)
@@ -72,15 +81,15 @@ def _may_be(kind: str, writer: Parts) -> bool:
 def _of_fields(reader: Json, writer: Parts, document: Document) -> Iterator[Goal]:
     named = reader.get("properties", {})
     for name, schema in named.items():
-        yield Goal(name, schema, _field(name, writer, document))
+        yield Goal(Step(name), schema, _field(name, writer, document))
     patterns = reader.get("patternProperties", {})
     rest = reader.get("additionalProperties", True)
-    for name in _names(writer):
+    for name in names_of(writer):
         matched = [schema for pattern, schema in patterns.items() if matches(pattern, name)]
         if not matched and name not in named:
             matched = [rest]
         for schema in matched:
-            yield Goal(name, schema, _field(name, writer, document))
+            yield Goal(Step(name), schema, _field(name, writer, document))
     for schema in (*patterns.values(), rest):
         yield from _of_unnamed(schema, writer, document)
 
@@ -90,13 +99,13 @@ def _of_unnamed(reader: Schema, writer: Parts, document: Document) -> Iterator[G
     enough; each of the patterns may be the one that a name matches."""
     told = [each for each in writer.schemas if "additionalProperties" in each]
     if not told:
-        yield Goal(OTHER, reader, Parts(()))
+        yield Goal(Step(OTHER), reader, Parts(()))
         return
     for schema in (*told[0].get("patternProperties", {}).values(), told[0]["additionalProperties"]):
-        yield Goal(OTHER, reader, _all([schema], document))
+        yield Goal(Step(OTHER), reader, _all([schema], document))
 
 
-def _names(writer: Parts) -> list[str]:
+def names_of(writer: Parts) -> list[str]:
     """All fields that schemas of the writer name."""
     return list(
         dict.fromkeys(name for each in writer.schemas for name in each.get("properties", ()))
@@ -128,9 +137,11 @@ def _of_items(reader: Json, writer: Parts, document: Document) -> Iterator[Goal]
     most = min((each["maxItems"] for each in writer.schemas if "maxItems" in each), default=None)
     for index in range(count if most is None else min(count, most)):
         schema = first[index] if index < len(first) else reader.get("items", True)
-        yield Goal(str(index), schema, _item(index, writer, document))
+        yield Goal(Step(str(index), is_item=True), schema, _item(index, writer, document))
     if most is None or most > count:
-        yield Goal(OTHER, reader.get("items", True), _item(count, writer, document))
+        yield Goal(
+            Step(OTHER, is_item=True), reader.get("items", True), _item(count, writer, document)
+        )
 
 
 def _item(index: int, writer: Parts, document: Document) -> Parts:

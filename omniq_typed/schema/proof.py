@@ -57,11 +57,11 @@ def covers(reader: Json, writer: Json, *, limit_s: float = DEFAULT_LIMIT_S) -> P
     """Whether a reader takes all that a writer writes, by their exported schemas; unknown, too,
     for what is no JSON Schema 2020-12. `limit_s`: how long that may take, in seconds."""
     start = time.monotonic()
-    if not _is_schema(reader) or not _is_schema(writer):
+    if not is_schema(reader) or not is_schema(writer):
         return Proof.UNKNOWN
     try:
         asked, written = Document(reader), Document(writer, is_writers=True)
-        prover = Prover(asked, written, _says_yes)
+        prover = Prover(asked, written, library_says_yes)
         whole = prover.whole()
         # The library knows some that the steps do not, and the other way round.
         steps_s = limit_s if whole is None else limit_s / 2
@@ -77,8 +77,9 @@ def covers(reader: Json, writer: Json, *, limit_s: float = DEFAULT_LIMIT_S) -> P
     return found if may_be_no else Proof.UNKNOWN
 
 
-def _is_schema(schema: Json) -> bool:
-    """The library crashes on what is nested thousands deep."""
+def is_schema(schema: Any) -> bool:
+    """Whether it is one of JSON Schema 2020-12, not nested hundreds deep."""
+    # First of all, since the library crashes on what is nested thousands deep.
     waiting: list[tuple[Any, int]] = [(schema, 0)]
     while waiting:
         each, depth = waiting.pop()
@@ -91,7 +92,8 @@ def _is_schema(schema: Json) -> bool:
     return is_ours and jsonschema_rs.meta.is_valid(schema)
 
 
-def _says_yes(reader: Schema, writer: Schema) -> bool:
+def library_says_yes(reader: Schema, writer: Schema) -> bool:
+    """Whether it proves that a reader takes all that a writer writes, given the time."""
     return _by_library(text_of(reader), text_of(writer)) == Proof.YES
 
 

@@ -33,7 +33,7 @@ from omniq_typed.schema.documents import (
     Unsaid,
     text_of,
 )
-from omniq_typed.schema.places import OTHER, Goal, goals_of, without_inner
+from omniq_typed.schema.places import OTHER, Goal, Step, goals_of, without_inner
 from omniq_typed.schema.traits import effort, together, types_of
 from omniq_typed.schema.wording import rewrite
 
@@ -43,7 +43,6 @@ SaysYes = Callable[[Schema, Schema], bool]
 LARGE = 15_000
 """Choices times schemas, of either side and across: more takes the library too long."""
 
-_UNIONS = ("anyOf", "oneOf")
 # Words with schemas that a proof goes into.
 _PLACES = frozenset(
     {"properties", "patternProperties", "additionalProperties", "items", "prefixItems"}
@@ -84,11 +83,16 @@ class Prover:
     def proves(self, deadline: float) -> bool:
         """Whether it is proven, until a time of `time.monotonic()`, that the reader takes all that
         the writer writes."""
-        self._deadline = deadline
         written = self._writer.parts(self._writer.root)
+        return written is not None and self.takes(self._reader.root, written, deadline)
+
+    def takes(self, reader: Schema, writer: Parts, deadline: float) -> bool:
+        """The same of schemas of the two."""
+        self._deadline = deadline
         try:
-            return written is not None and self._takes(self._reader.root, written, ())
-        except _OutOfTime:
+            return self._takes(reader, writer, ())
+        except (_OutOfTime, RecursionError):
+            self._assumed.clear()  # it was not proven to the end
             return False
 
     def whole(self) -> Whole | None:
@@ -105,7 +109,7 @@ class Prover:
         if reader is True or False in writer.schemas:
             return True
         parts = self._reader.parts(reader)
-        pair = f"{self._reader.text(reader)} <- {self._text(writer)}"
+        pair = self.pair(reader, writer)
         if parts is None or pair in level or pair in self._failed:
             return False
         if pair in self._assumed:
@@ -121,9 +125,7 @@ class Prover:
     def _judge(self, reader: Schema, parts: Parts, writer: Parts, level: tuple[str, ...]) -> bool:
         if not parts.unsaid.is_met_by(writer.unsaid):
             return self._takes_each_choice(reader, writer, level)
-        if parts.unsaid.functions:
-            # Said once: what stands inside may ask for a function of its own.
-            writer = replace(writer, unsaid=Unsaid(facts=writer.unsaid.facts))
+        writer = without_functions(writer, parts)
         if any(each.startswith(PLACES) for each in parts.unsaid.facts):
             return self._takes_by_place(parts, writer, level)
         return all(self._holds(schema, writer, level) for schema in parts.schemas)
@@ -134,41 +136,28 @@ class Prover:
             return False
         if self._is_plain(reader, writer) and self._library_proves(reader, writer):
             return True
-        if _union_of(writer) is not None:
+        if self._writer.choices(writer) is not None:
             return self._takes_each_choice(reader, writer, level)
         if "anyOf" in reader:
             rest = {key: reader[key] for key in reader if key != "anyOf"}
-            choices = [each for each in reader["anyOf"] if not self._is_other(each, writer)]
+            choices = [each for each in reader["anyOf"] if not self.is_other(each, writer)]
             return (not rest or self._holds(rest, writer, level)) and any(
                 self._takes(each, writer, level) for each in choices
             )
         return self._holds_place_by_place(reader, writer, level)
 
-    def _is_other(self, choice: Schema, writer: Parts) -> bool:
+    def is_other(self, choice: Schema, writer: Parts) -> bool:
         """Whether a field has one value in a choice of the reader, and another in the writer: no
         need to try."""
         parts = self._reader.parts(choice)
-        asked = _constants(parts.schemas if parts else ())
-        written = _constants(writer.schemas)
+        asked = constants_of(parts.schemas if parts else ())
+        written = constants_of(writer.schemas)
         return any(name in written and written[name] != asked[name] for name in asked)
 
     def _takes_each_choice(self, reader: Schema, writer: Parts, level: tuple[str, ...]) -> bool:
         """Of a union that the writer has."""
-        at = _union_of(writer)
-        if at is None:
-            return False
-        union = writer.schemas[at]
-        word = next(each for each in _UNIONS if each in union)
-        rest = {key: union[key] for key in union if key != word}
-        others = (*writer.schemas[:at], *([rest] if rest else []), *writer.schemas[at + 1 :])
-        for choice in union[word]:
-            inner = self._writer.parts(choice)
-            if inner is None:
-                return False
-            together = Parts((*inner.schemas, *others), inner.unsaid.then(writer.unsaid))
-            if not self._takes(reader, together, level):
-                return False
-        return True
+        choices = self._writer.choices(writer)
+        return choices is not None and all(self._takes(reader, each, level) for each in choices)
 
     def _holds_place_by_place(self, reader: Json, writer: Parts, level: tuple[str, ...]) -> bool:
         if any(
@@ -176,8 +165,7 @@ class Prover:
             for key, traits in self._reader.inner_traits(reader)
         ):
             return False
-        bare = Parts(tuple(without_inner(_without_rest(each)) for each in writer.schemas))
-        if not self._library_proves(without_inner(reader), bare):
+        if not self._library_proves(without_inner(reader), bare(writer)):
             return False
         goals = [*self._names_goal(reader, writer), *goals_of(reader, writer, self._writer)]
         return all(self._takes_below(goal, level) for goal in goals)
@@ -192,7 +180,10 @@ class Prover:
         if len(taken) != len(written):
             return False
         pairs = zip(taken, written, strict=True)
-        goals = (Goal(OTHER, each, self._writer.parts(item) or Parts(())) for each, item in pairs)
+        goals = (
+            Goal(Step(OTHER, is_item=True), each, self._writer.parts(item) or Parts(()))
+            for each, item in pairs
+        )
         without_items = [
             {**each, "items": True} if "items" in each else each for each in parts.schemas
         ]
@@ -219,7 +210,7 @@ class Prover:
             return []
         told = [each["propertyNames"] for each in writer.schemas if "propertyNames" in each]
         written = self._writer.parts(told[0]) if told else None
-        return [Goal(OTHER, asked, written or Parts(()))]
+        return [Goal(Step(OTHER), asked, written or Parts(()))]
 
     def _is_plain(self, reader: Schema, writer: Parts) -> bool:
         asked = self._reader.traits(reader)
@@ -247,20 +238,28 @@ class Prover:
             is_exact=not loses_integers and not written.is_opaque and not writer.unsaid,
         )
 
-    def _text(self, writer: Parts) -> str:
+    def pair(self, reader: Schema, writer: Parts) -> str:
+        """The same for what asks the same."""
         texts = sorted(self._writer.text(each) for each in writer.schemas)
-        return " & ".join([*texts, text_of(writer.unsaid)])
+        written = " & ".join([*texts, text_of(writer.unsaid)])
+        return f"{self._reader.text(reader)} <- {written}"
 
 
-def _union_of(writer: Parts) -> int | None:
-    """The first of a writer's schemas that is a union."""
-    indexes = (
-        at for at, each in enumerate(writer.schemas) if any(word in each for word in _UNIONS)
-    )
-    return next(indexes, None)
+def without_functions(writer: Parts, reader: Parts) -> Parts:
+    """A writer behind the functions that it has and its reader asked for: what stands inside of
+    the reader may ask for some of its own."""
+    if not reader.unsaid.functions:
+        return writer
+    return replace(writer, unsaid=Unsaid(facts=writer.unsaid.facts))
 
 
-def _constants(schemas: Iterable[Schema]) -> dict[str, Any]:
+def bare(writer: Parts) -> Parts:
+    """A writer without what it says of fields and items, but which of them it never has."""
+    return Parts(tuple(without_inner(_without_rest(each)) for each in writer.schemas))
+
+
+def constants_of(schemas: Iterable[Schema]) -> dict[str, Any]:
+    """Fields that have one value only."""
     fields = [item for each in schemas if each for item in each.get("properties", {}).items()]
     return {name: each["const"] for name, each in fields if each and "const" in each}
 
