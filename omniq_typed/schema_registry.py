@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from omniq_typed.core.command import Steps
 from omniq_typed.core.keys import SCHEMA_KEYS_PATTERN
@@ -18,7 +18,7 @@ from omniq_typed.core.schemas import (
     register_schemas,
 )
 from omniq_typed.errors import PermissionDenied
-from omniq_typed.schema.check import check_histories
+from omniq_typed.schema.check import Report, check_histories
 from omniq_typed.schema.refusal import incompatible
 from omniq_typed.schema.stored import Origin, origin_of, to_history, to_record, waivers_to_text
 from omniq_typed.schema.versions import Compatibility, TypeHistory
@@ -30,6 +30,9 @@ MAY_NOT_READ = (
 )
 
 R = TypeVar("R")
+
+Check: TypeAlias = Callable[[Mapping[str, TypeHistory], Mapping[str, TypeHistory]], Report]
+"""From what is to be registered, and what is registered, to what is wrong with it."""
 
 __all__ = ["AsyncSchemaStore", "Pushed", "SchemaStore"]
 
@@ -66,13 +69,20 @@ class SchemaStore:
         """Where the versions of a type came from. lua/commands/read_schemas.lua"""
         return run_steps(self._transport, reading_origins(name))
 
-    def push(self, histories: Mapping[str, TypeHistory], *, force: bool = False) -> Pushed:
+    def push(
+        self,
+        histories: Mapping[str, TypeHistory],
+        *,
+        force: bool = False,
+        check: Check = check_histories,
+    ) -> Pushed:
         """Registers all versions of these types, and their modes and waivers; other versions stay.
 
         Raises IncompatibleSchema where they do not keep to their modes, and nothing is written;
-        `force` writes them all the same. lua/commands/register_schemas.lua
+        `force` writes them all the same. `check`: how what is new is checked against what is
+        registered, by somebody who knows upcasts. lua/commands/register_schemas.lua
         """
-        return run_steps(self._transport, pushing(histories, force=force))
+        return run_steps(self._transport, pushing(histories, force=force, check=check))
 
     def forget(self, name: str, versions: Iterable[int] = ()) -> int:
         """Deletes versions of a type, with the last one its mode and waivers too; none given: all.
@@ -99,9 +109,16 @@ class AsyncSchemaStore:
         """As `SchemaStore.origins`. lua/commands/read_schemas.lua"""
         return await run_steps_async(self._transport, reading_origins(name))
 
-    async def push(self, histories: Mapping[str, TypeHistory], *, force: bool = False) -> Pushed:
+    async def push(
+        self,
+        histories: Mapping[str, TypeHistory],
+        *,
+        force: bool = False,
+        check: Check = check_histories,
+    ) -> Pushed:
         """As `SchemaStore.push`. lua/commands/register_schemas.lua"""
-        return await run_steps_async(self._transport, pushing(histories, force=force))
+        steps = pushing(histories, force=force, check=check)
+        return await run_steps_async(self._transport, steps)
 
     async def forget(self, name: str, versions: Iterable[int] = ()) -> int:
         """As `SchemaStore.forget`. lua/commands/forget_schemas.lua"""
@@ -168,12 +185,12 @@ def reading_origins(name: str) -> Steps[dict[int, Origin]]:
     return {record.version: origin_of(record) for record in entries[name].records}
 
 
-def pushing(histories: Mapping[str, TypeHistory], *, force: bool) -> Steps[Pushed]:
+def pushing(histories: Mapping[str, TypeHistory], *, force: bool, check: Check) -> Steps[Pushed]:
     """Decides and writes, until nobody has written in between."""
     while True:
         entries = yield from reading(histories)
         if not force:
-            report = check_histories(histories, _known(entries))
+            report = check(histories, _known(entries))
             if not report.ok:
                 raise incompatible(report.findings)
         changes = [_change(histories[name], entry, force) for name, entry in entries.items()]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import click
 
-from omniq_typed.cli.registry import registered, version_in
-from omniq_typed.cli.sources import opened, url_option
+from omniq_typed.cli.registry import registered
+from omniq_typed.cli.sources import opened, url_option, version_in
 from omniq_typed.monitor import QueueMonitor
 from omniq_typed.schema.versions import TypeHistory
 from omniq_typed.schema_registry import SchemaStore
@@ -32,7 +32,7 @@ from omniq_typed.transport.sync import SyncTransport
 )
 @click.option("--force", is_flag=True, help="Also those of which there are jobs.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@url_option(required=True)
+@url_option
 def prune(
     name: str, versions: tuple[int, ...], keep: int | None, force: bool, yes: bool, url: str
 ) -> None:

@@ -5,30 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
-from omniq_typed.cli.sources import dir_option, opened, url_option
+from omniq_typed.cli.sources import Recorded, dir_option, opened, url_option, version_in
 from omniq_typed.core.schema_records import SchemaEntry
 from omniq_typed.schema import files
-from omniq_typed.schema.versions import SchemaVersion, TypeHistory
+from omniq_typed.schema.versions import TypeHistory
 from omniq_typed.schema_registry import SchemaStore
 
 _COLUMNS = ("NAME", "VERSION", "MODE", "WRITER", "READER", "REGISTERED")
 
 
-class NotRegistered(click.ClickException):
-    """A type or version that Redis does not have."""
-
-    exit_code = 2
-
-
 @click.command("list", short_help="List what is registered in Redis.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-@url_option(required=True)
+@url_option
 def list_registered(form: str, url: str) -> None:
     """List the types and versions that are registered in Redis, what the versions of a type owe to
     one another, and the fingerprints of their schemas.
@@ -52,14 +45,14 @@ def list_registered(form: str, url: str) -> None:
 @click.argument("name")
 @click.argument("version", required=False, type=click.IntRange(min=1))
 @click.option("--reader", is_flag=True, help="What a reader takes, not what a writer emits.")
-@url_option(required=True)
+@url_option
 def show(name: str, version: int | None, reader: bool, url: str) -> None:
     """Print the JSON Schema of a registered type: of its newest version, if none is given.
 
     \b
     Examples:
       omniq-typed schema show orders.created
-      omniq-typed schema show orders.created 1 --reader --url redis://localhost:6379/0
+      omniq-typed schema show orders.created 1 --reader
     """
     with opened(url) as transport:
         history = registered(SchemaStore(transport), name)
@@ -70,7 +63,7 @@ def show(name: str, version: int | None, reader: bool, url: str) -> None:
 @click.command(short_help="Write what is registered in Redis into the folder.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @dir_option
-@url_option(required=True)
+@url_option
 def pull(names: tuple[str, ...], directory: Path, url: str) -> None:
     """Write registered versions, with modes and waivers, into the folder of schemas: of all types,
     or of those that are named. What else is in the folder stays.
@@ -78,7 +71,7 @@ def pull(names: tuple[str, ...], directory: Path, url: str) -> None:
     \b
     Examples:
       omniq-typed schema pull
-      omniq-typed schema pull orders.created --dir contracts --url redis://localhost:6379/0
+      omniq-typed schema pull orders.created --dir contracts
     """
     with opened(url) as transport:
         store = SchemaStore(transport)
@@ -92,22 +85,11 @@ def pull(names: tuple[str, ...], directory: Path, url: str) -> None:
 
 
 def registered(store: SchemaStore, name: str) -> TypeHistory:
-    """What Redis has of a type. Raises NotRegistered."""
-    found = store.histories([name]).get(name)
-    if found is not None and found.versions:
-        return found
-    names = [each.name for each in store.list()]
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise NotRegistered(f"{name} is not registered{hint}")
-
-
-def version_in(history: TypeHistory, version: int) -> SchemaVersion:
-    """Raises NotRegistered."""
-    if version not in history.versions:
-        known = ", ".join(f"v{each}" for each in sorted(history.versions))
-        raise NotRegistered(f"{history.name} v{version} is not registered; there are {known}")
-    return history.versions[version]
+    """What Redis has of a type. Raises NotRecorded."""
+    histories = store.histories([name])
+    if name not in histories:
+        histories = store.histories()  # for the names that are near
+    return Recorded("Redis", histories).history(name)
 
 
 def _rows(entry: SchemaEntry) -> Iterator[tuple[str, ...]]:

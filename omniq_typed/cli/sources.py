@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ import click
 from omniq_typed.consumers import URL_VARIABLE
 from omniq_typed.schema.files import INDEX
 from omniq_typed.schema.history import from_git, read_history, with_index_of
-from omniq_typed.schema.versions import TypeHistory
+from omniq_typed.schema.versions import SchemaVersion, TypeHistory
 from omniq_typed.schema_registry import SchemaStore
 from omniq_typed.transport.connect import connect
 from omniq_typed.transport.sync import SyncTransport
@@ -31,12 +32,35 @@ class BadSource(click.ClickException):
     exit_code = 2
 
 
+class NotRecorded(click.ClickException):
+    """A type or version that is not recorded."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """Recorded versions by type, and where they were read, for messages."""
 
     where: str
     histories: dict[str, TypeHistory]
+
+    def history(self, name: str) -> TypeHistory:
+        """Of one type. Raises NotRecorded."""
+        found = self.histories.get(name)
+        if found is None or not found.versions:
+            near = get_close_matches(name, list(self.histories), n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise NotRecorded(f"{name} is not recorded in {self.where}{hint}")
+        return found
+
+
+def version_in(history: TypeHistory, number: int) -> SchemaVersion:
+    """Raises NotRecorded."""
+    if number not in history.versions:
+        known = ", ".join(f"v{each}" for each in sorted(history.versions))
+        raise NotRecorded(f"{history.name} v{number} is not recorded; there are {known}")
+    return history.versions[number]
 
 
 def dir_option(function: F) -> F:
@@ -52,21 +76,25 @@ def dir_option(function: F) -> F:
     )(function)
 
 
-def url_option(*, required: bool) -> Callable[[F], F]:
-    """--url, the server."""
+def url_option(function: F) -> F:
+    """--url, the server of a command that cannot do without."""
+    return _url(required=True)(function)
 
-    def add(function: F) -> F:
-        return click.option(
-            "--url",
-            envvar=URL_VARIABLE,
-            show_envvar=True,
-            required=required,
-            default=None if required else "",
-            metavar="URL",
-            help="The server, redis://HOST:PORT/DB.",
-        )(function)
 
-    return add
+def optional_url_option(function: F) -> F:
+    """--url, the server that the source `redis` means; '' = none."""
+    return _url(default="")(function)
+
+
+def _url(**how: Any) -> Callable[[F], F]:
+    return click.option(
+        "--url",
+        envvar=URL_VARIABLE,
+        show_envvar=True,
+        metavar="URL",
+        help="The server, redis://HOST:PORT/DB.",
+        **how,
+    )
 
 
 def is_source(text: str) -> bool:
