@@ -35,7 +35,7 @@ def export(out: Path, check: bool) -> None:
 
     \b
     Examples:
-      omniq-typed lua export
+      omniq-typed lua export --out client/lua
       omniq-typed lua export --out client/lua --check
     """
     files = exported(__version__)

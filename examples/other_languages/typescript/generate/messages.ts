@@ -12,11 +12,14 @@ export async function messageFiles(contracts: Contracts): Promise<Record<string,
       const typeName = `${pascalCase(name)}V${version}`;
       files[`${label}.sent.ts`] = await typesOf(contracts, writer, typeName);
       files[`${label}.received.ts`] = await typesOf(contracts, reader, typeName);
-      const [sent, received] = ["sent", "received"].map((view) => `import("./${label}.${view}.js").${typeName}`);
+      const [sent, received] = ["sent", "received"].map(
+        (view) => `import("./${label}.${view}.js").${typeName}`,
+      );
       rows.push(`  "${label}": { sent: ${sent}; received: ${received} };`);
     }
   }
-  const doc = "/** What is sent, and what has to be taken, by name and version of the message type. */";
+  const doc =
+    "/** What is sent, and what has to be taken, by name and version of the message type. */";
   files["messages.ts"] = [doc, "export interface Messages {", ...rows, "}", ""].join("\n");
   return files;
 }

@@ -1,6 +1,12 @@
 // Types of the Lua scripts' arguments and replies, made of the manifest.
 import { isConditional, isRecord, isRepeated, optionsOf } from "../src/contracts.js";
-import type { Argument, ConditionalArguments, Manifest, ScalarType, Shape } from "../src/contracts.js";
+import type {
+  Argument,
+  ConditionalArguments,
+  Manifest,
+  ScalarType,
+  Shape,
+} from "../src/contracts.js";
 
 const SENT: Record<ScalarType, string> = {
   int: "number",
@@ -32,14 +38,18 @@ function argumentsType(described: Argument[]): string {
       ? [`${each.name}: Array<${argumentsType(each.arguments)}>`]
       : [`${each.name}: ${argumentType(each)}`];
   });
-  const sometimes = described.filter(isConditional).map((group) => conditionalType(group, described));
+  const sometimes = described
+    .filter(isConditional)
+    .map((group) => conditionalType(group, described));
   const first = always.length > 0 ? `{ ${always.join("; ")} }` : "Record<string, never>";
   return [first, ...sometimes].join(" & ");
 }
 
 /** Behind some values of an argument stand more arguments, behind its others none. */
 function conditionalType(group: ConditionalArguments, described: Argument[]): string {
-  const argument = described.find((each) => !isConditional(each) && each.name === group.where) as Shape;
+  const argument = described.find(
+    (each) => !isConditional(each) && each.name === group.where,
+  ) as Shape;
   const values = optionsOf(argument).flatMap((each) => ("literal" in each ? [each.literal] : []));
   const others = union(values.filter((each) => !group.is.includes(each)));
   const more = argumentsType(group.arguments);
@@ -47,7 +57,9 @@ function conditionalType(group: ConditionalArguments, described: Argument[]): st
 }
 
 function argumentType(shape: Shape): string {
-  return optionsOf(shape).map((each) => scalarType(each, SENT)).join(" | ");
+  return optionsOf(shape)
+    .map((each) => scalarType(each, SENT))
+    .join(" | ");
 }
 
 function replyType(shape: Shape): string {
@@ -55,7 +67,8 @@ function replyType(shape: Shape): string {
   if ("tuple" in shape) return tupleType(shape.tuple, shape.rest);
   if (!("list" in shape)) return scalarType(shape, RECEIVED);
   const [only, ...others] = shape.list;
-  const element = only !== undefined && others.length === 0 ? replyType(only) : tupleType(shape.list);
+  const element =
+    only !== undefined && others.length === 0 ? replyType(only) : tupleType(shape.list);
   return `Array<${element}>`;
 }
 
@@ -69,11 +82,13 @@ function tupleType(elements: Shape[], rest?: Shape): string {
   if (rest === undefined && isRecord(elements)) {
     return `{ ${elements.map((each) => `${each.name}: ${replyType(each)}`).join("; ")} }`;
   }
-  const types = elements.map((each) => (each.name ? `${each.name}: ${replyType(each)}` : replyType(each)));
+  const types = elements.map((each) =>
+    each.name ? `${each.name}: ${replyType(each)}` : replyType(each),
+  );
   const more = rest === undefined ? [] : [`...${rest.name ?? "more"}: Array<${replyType(rest)}>`];
   return `[${[...types, ...more].join(", ")}]`;
 }
 
 function union(values: string[]): string {
-  return values.map((each) => JSON.stringify(each)).join(" | ");
+  return values.map((each) => JSON.stringify(each)).join(" | ") || "never";
 }

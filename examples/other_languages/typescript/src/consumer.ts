@@ -64,7 +64,9 @@ export class Consumer {
         const wanted = stop.aborted ? 0 : this.#concurrency - this.#running.size;
         try {
           const reservation = await this.#settleAndReserve(wanted);
-          const mayCome = !stop.aborted && reservation !== undefined && reservation.jobs.length < wanted;
+          if (stop.aborted && this.#running.size === 0) continue; // nobody is left to ring
+          const mayCome =
+            !stop.aborted && reservation !== undefined && reservation.jobs.length < wanted;
           await Promise.race(mayCome ? [bell, this.#listen(reservation)] : [bell]);
         } catch (error) {
           await this.#backOff(error, stop);
@@ -91,7 +93,9 @@ export class Consumer {
   #listen({ now_ms, next_due_ms }: Reservation): Promise<void> {
     const dueInS = next_due_ms > 0 ? (next_due_ms - now_ms) / 1000 : POLL_S;
     const seconds = Math.max(0.001, Math.min(POLL_S, dueInS));
-    this.#listening ??= this.#queue.waitForWork(seconds).finally(() => (this.#listening = undefined));
+    this.#listening ??= this.#queue
+      .waitForWork(seconds)
+      .finally(() => (this.#listening = undefined));
     return this.#listening;
   }
 
@@ -110,7 +114,10 @@ export class Consumer {
     const open = this.#handlers.get(label);
     if (open === undefined) {
       const known = [...this.#handlers.keys()].join(", ");
-      return unknownType(lease, `no handler on queue ${this.#queue.name} for ${label}; it takes ${known}`);
+      return unknownType(
+        lease,
+        `no handler on queue ${this.#queue.name} for ${label}; it takes ${known}`,
+      );
     }
     let opened: Opened;
     try {
@@ -144,7 +151,8 @@ export class Consumer {
     if (isReply(error) && FATAL.test(error.message)) throw error;
     this.#failures += 1;
     if (stop.aborted && this.#failures >= GIVE_UP_AFTER) throw error;
-    console.error(`${this.#queue.name}: ${String(error)}; trying again`);
-    await pause(Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures));
+    const backoffMs = Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures);
+    console.error(`${this.#queue.name}: ${String(error)}; trying again in ${backoffMs} ms`);
+    await pause(backoffMs);
   }
 }

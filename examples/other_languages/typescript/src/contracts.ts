@@ -66,7 +66,9 @@ export class Contracts {
     this.manifest = this.#json("lua", "manifest.json") as Manifest;
     this.schemas = this.#json("schemas", "index.json") as SchemaIndex;
     if (this.manifest.format !== MANIFEST_FORMAT) {
-      throw new Error(`the manifest has format ${this.manifest.format}; this program reads ${MANIFEST_FORMAT}`);
+      throw new Error(
+        `the manifest has format ${this.manifest.format}; this program reads ${MANIFEST_FORMAT}`,
+      );
     }
   }
 

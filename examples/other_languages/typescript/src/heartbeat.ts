@@ -8,6 +8,7 @@ export class Heartbeat {
   readonly #queue: Queue;
   readonly #watched = new Map<string, { lease: Lease; lost: AbortController }>();
   #timer: NodeJS.Timeout | undefined;
+  #nextAtMs = Infinity;
 
   constructor(queue: Queue) {
     this.#queue = queue;
@@ -17,38 +18,37 @@ export class Heartbeat {
   watch(lease: Lease): AbortSignal {
     const lost = new AbortController();
     this.#watched.set(lease.token, { lease, lost });
-    this.#schedule();
+    this.#beatWithin((lease.timeout_ms || DEFAULT_LEASE_MS) / 3);
     return lost.signal;
   }
 
   unwatch(lease: Lease): void {
     this.#watched.delete(lease.token);
-    this.#schedule();
+    if (this.#watched.size === 0) this.#clear();
   }
 
-  #schedule(): void {
-    if (this.#watched.size === 0) {
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-    } else {
-      this.#timer ??= setTimeout(() => void this.#beat(), this.#intervalMs());
-    }
+  #beatWithin(ms: number): void {
+    const atMs = performance.now() + ms;
+    if (atMs >= this.#nextAtMs) return;
+    this.#clear();
+    this.#nextAtMs = atMs;
+    this.#timer = setTimeout(() => void this.#beat(), ms);
   }
 
-  #intervalMs(): number {
-    const leases = [...this.#watched.values()].map(({ lease }) => lease.timeout_ms || DEFAULT_LEASE_MS);
-    return Math.min(...leases) / 3;
+  #clear(): void {
+    clearTimeout(this.#timer);
+    this.#nextAtMs = Infinity;
   }
 
   async #beat(): Promise<void> {
     const watched = [...this.#watched.values()];
+    this.#clear();
+    for (const { lease } of watched) this.#beatWithin((lease.timeout_ms || DEFAULT_LEASE_MS) / 3);
     try {
       const lost = new Set(await this.#queue.heartbeat(watched.map(({ lease }) => lease)));
       watched.filter(({ lease }) => lost.has(lease.id)).forEach((each) => each.lost.abort());
     } catch (error) {
-      console.error(`heartbeat of ${this.#queue.name}: ${String(error)}`); // two more until it ends
+      console.error(`heartbeat of ${this.#queue.name}: ${String(error)}`); // it beats again in time
     }
-    this.#timer = undefined;
-    this.#schedule();
   }
 }

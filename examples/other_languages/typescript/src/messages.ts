@@ -37,7 +37,9 @@ export class MessageType<L extends Label> {
 
   constructor(contracts: Contracts, label: L) {
     const [, name = "", version] = /^(.+)\.v(\d+)$/.exec(label) ?? [];
-    const entry = contracts.schemas.types[name]?.versions.find((each) => each.version === Number(version));
+    const entry = contracts.schemas.types[name]?.versions.find(
+      (each) => each.version === Number(version),
+    );
     if (entry === undefined) throw new Error(`the exported schemas have no ${label}`);
     this.label = label;
     this.name = name;
@@ -63,7 +65,8 @@ export class MessageType<L extends Label> {
   }
 
   #check<T>(isValid: ValidateFunction<T>, value: unknown): asserts value is T {
-    if (!isValid(value)) throw new InvalidPayload(this.label, (isValid.errors ?? []).slice(0, MAX_FAULTS).map(fault));
+    if (!isValid(value))
+      throw new InvalidPayload(this.label, (isValid.errors ?? []).slice(0, MAX_FAULTS).map(fault));
   }
 }
 
@@ -77,11 +80,17 @@ function parse(label: string, payload: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
   } catch (error) {
-    throw new InvalidPayload(label, [{ path: "", code: "json_invalid", message: `is no JSON: ${String(error)}` }]);
+    throw new InvalidPayload(label, [
+      { path: "", code: "json_invalid", message: `is no JSON: ${String(error)}` },
+    ]);
   }
 }
 
 function fault({ instancePath, keyword, params, message = "" }: ErrorObject): Fault {
   if (keyword !== "required") return { path: instancePath, code: keyword, message };
-  return { path: `${instancePath}/${String(params["missingProperty"])}`, code: "missing", message: "is missing" };
+  return {
+    path: `${instancePath}/${String(params["missingProperty"])}`,
+    code: "missing",
+    message: "is missing",
+  };
 }

@@ -12,8 +12,16 @@ import type { Lease, Settlement } from "./settlements.js";
 
 /** As of now, by the server's clock. */
 const NOW = 0;
-const KEEP_COMPLETED = 100;
 const UPKEEP = 100;
+
+export interface OmniqOptions {
+  /** The exported folder. */
+  contracts: string;
+  /** Who publishes. */
+  source: string;
+  /** Completed jobs that stay in a queue. */
+  keepCompleted?: number;
+}
 
 export type Reservation = Scripts["reserve"]["reply"];
 
@@ -37,17 +45,19 @@ export interface Published {
 export class Omniq {
   readonly #url: string;
   readonly #contracts: Contracts;
-  readonly #source: string;
   readonly #redis: Redis;
-  readonly #scripts: ScriptRunner;
+  readonly #shared: Shared;
 
-  /** `contracts`: the exported folder; `source`: who publishes. */
-  constructor(url: string, options: { contracts: string; source: string }) {
+  constructor(url: string, { contracts, source, keepCompleted = 100 }: OmniqOptions) {
     this.#url = url;
-    this.#contracts = new Contracts(options.contracts);
-    this.#source = options.source;
+    this.#contracts = new Contracts(contracts);
     this.#redis = connect(url);
-    this.#scripts = new ScriptRunner(this.#redis, this.#contracts);
+    this.#redis.on("error", ({ message }: Error) => console.error(`redis: ${message}`));
+    this.#shared = {
+      scripts: new ScriptRunner(this.#redis, this.#contracts),
+      source,
+      keepCompleted,
+    };
   }
 
   messageType<L extends Label>(label: L): MessageType<L> {
@@ -55,7 +65,7 @@ export class Omniq {
   }
 
   queue(name: string): Queue {
-    return new Queue(name, this.#scripts, connect(this.#url), this.#source);
+    return new Queue(name, connect(this.#url), this.#shared);
   }
 
   close(): void {
@@ -63,25 +73,36 @@ export class Omniq {
   }
 }
 
+/** What all queues of a program have in common. */
+interface Shared {
+  scripts: ScriptRunner;
+  source: string;
+  keepCompleted: number;
+}
+
 export class Queue {
   readonly name: string;
-  readonly #scripts: ScriptRunner;
   /** Blocks while it waits, so it is for nothing else. */
   readonly #waiting: Redis;
-  readonly #source: string;
+  readonly #shared: Shared;
 
-  constructor(name: string, scripts: ScriptRunner, waiting: Redis, source: string) {
+  constructor(name: string, waiting: Redis, shared: Shared) {
     this.name = name;
-    this.#scripts = scripts;
     this.#waiting = waiting;
-    this.#source = source;
+    this.#shared = shared;
   }
 
   /** Throws InvalidPayload where the message is not what its schema says. */
   async publish<L extends Label>(
     type: MessageType<L>,
     message: Messages[L]["sent"],
-    { id = randomUUID(), cause, maxAttempts = 3, timeoutMs = 30_000, backoffMs = 5_000 }: PublishOptions = {},
+    {
+      id = randomUUID(),
+      cause,
+      maxAttempts = 3,
+      timeoutMs = 30_000,
+      backoffMs = 5_000,
+    }: PublishOptions = {},
   ): Promise<Published> {
     const job = {
       id,
@@ -93,7 +114,7 @@ export class Queue {
       gid: "",
       group_limit: 0,
       ordering: "" as const,
-      side: sideFields(type, this.#source, cause),
+      side: sideFields(type, this.#shared.source, cause),
     };
     const [entry] = await this.#call("enqueue", { now_ms: NOW, jobs: [job] });
     if (entry === undefined) throw new Error("enqueue answered nothing");
@@ -106,19 +127,26 @@ export class Queue {
       now_ms: NOW,
       limit,
       token_prefix: randomBytes(16).toString("hex"),
-      keep_completed: KEEP_COMPLETED,
+      keep_completed: this.#shared.keepCompleted,
       upkeep: UPKEEP,
       settlements,
     });
   }
 
   async settle(settlements: Settlement[]): Promise<Scripts["settle"]["reply"]> {
-    return this.#call("settle", { now_ms: NOW, keep_completed: KEEP_COMPLETED, settlements });
+    return this.#call("settle", {
+      now_ms: NOW,
+      keep_completed: this.#shared.keepCompleted,
+      settlements,
+    });
   }
 
   /** Renews leases; answers the ids of those that are lost. */
   async heartbeat(leases: Lease[]): Promise<string[]> {
-    const renewed = await this.#call("heartbeat", { now_ms: NOW, leases: leases.map(({ id, token }) => ({ id, token })) });
+    const renewed = await this.#call("heartbeat", {
+      now_ms: NOW,
+      leases: leases.map(({ id, token }) => ({ id, token })),
+    });
     return renewed.flatMap(([id, status]) => (status === "ERR" ? [id] : []));
   }
 
@@ -136,12 +164,16 @@ export class Queue {
     script: Name,
     given: Scripts[Name]["arguments"],
   ): Promise<Scripts[Name]["reply"]> {
-    return this.#scripts.call(script, { QUEUE: this.name }, given);
+    return this.#shared.scripts.call(script, { QUEUE: this.name }, given);
   }
 }
 
 /** What travels beside the payload: docs/wire.md, section 5. */
-function sideFields(type: MessageType<Label>, source: string, cause?: Lease): Array<{ field: string; value: string }> {
+function sideFields(
+  type: MessageType<Label>,
+  source: string,
+  cause?: Lease,
+): Array<{ field: string; value: string }> {
   const fields = {
     msg_type: type.name,
     msg_version: String(type.version),
@@ -153,12 +185,20 @@ function sideFields(type: MessageType<Label>, source: string, cause?: Lease): Ar
     msg_traceparent: cause?.msg_traceparent ?? "",
     msg_tracestate: cause?.msg_tracestate ?? "",
   };
-  return Object.entries(fields).flatMap(([field, value]) => (value === "" ? [] : [{ field, value }]));
+  return Object.entries(fields).flatMap(([field, value]) =>
+    value === "" ? [] : [{ field, value }],
+  );
 }
 
 /** Sends no command again by itself: a second reserve would lease jobs that nobody works on. */
 function connect(url: string): Redis {
-  const redis = new Redis(url, { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false, protocol: 2 });
+  const redis = new Redis(url, {
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    protocol: 2,
+    socketTimeout: 10_000, // longer than any wait for work
+    retryStrategy: (attempt) => Math.min(100 * 2 ** attempt, 5_000),
+  });
   redis.on("error", () => {}); // whoever waits for a reply is told
   return redis;
 }

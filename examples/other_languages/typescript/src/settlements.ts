@@ -20,7 +20,13 @@ export function failed(lease: Lease, error: unknown): Settlement {
 
 /** No handler saw it: to the failed lane at once, with where and why. */
 export function invalid(lease: Lease, error: InvalidPayload): Settlement {
-  return unsuccessful(lease, "invalid", "invalid_payload", error.message, JSON.stringify(error.faults));
+  return unsuccessful(
+    lease,
+    "invalid",
+    "invalid_payload",
+    error.message,
+    JSON.stringify(error.faults),
+  );
 }
 
 /** No handler is there for it. */
