@@ -52,8 +52,8 @@ def _differences(one: Any, other: Any, path: tuple[str, ...]) -> Iterator[Differ
 def _parts(value: Any) -> dict[str, Any] | None:
     """What a value consists of, by name; None for what has no parts."""
     if isinstance(value, BaseModel):
-        excluded = {name for name, each in type(value).model_fields.items() if each.exclude}
-        own = {name: each for name, each in value.__dict__.items() if name not in excluded}
+        named = {name for name, each in type(value).model_fields.items() if not each.exclude}
+        own = {name: each for name, each in value.__dict__.items() if name in named}
         return {**own, **(value.__pydantic_extra__ or {})}
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: getattr(value, each.name) for each in fields(value) if each.compare}

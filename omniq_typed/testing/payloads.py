@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from hypothesis.strategies import SearchStrategy
 from pydantic_core import to_json
 from typing_extensions import TypeForm
 
-from omniq_typed.errors import InvalidArgument
+from omniq_typed.errors import InvalidArgument, UndecodableJob
 from omniq_typed.messages.codec import decode
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.schema_walk import place_of
@@ -32,9 +34,9 @@ def payloads(
     what no values are known of, InvalidArgument for a field that there is not.
     """
     declared: MessageType[T] = message_type_of(message_type, depth=1)
-    sieve = Sieve(declared.label, "", lambda pair: str(pair[1]))
-    read = json_payloads(declared, **overrides).map(lambda tree: _read(declared, to_json(tree)))
-    return sieve.of(read).map(lambda pair: pair[0])
+    read = json_payloads(declared, **overrides).map(partial(_read, declared))
+    sieve = Sieve(declared.label, "", lambda arrived: str(arrived.objection))
+    return sieve.of(read).map(lambda arrived: arrived.value)
 
 
 def json_payloads(
@@ -55,9 +57,24 @@ def json_payloads(
     return json_strategy(message_type.label, whole, message_type.cls, overrides)
 
 
-def _read(message_type: MessageType[T], payload: bytes) -> tuple[T | None, str]:
-    """The value, or why there is none."""
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """What a reader makes of a payload: a value, or an objection."""
+
+    payload: bytes
+    value: Any = None
+    objection: str = ""
+
+    def __repr__(self) -> str:
+        return self.payload.decode()
+
+
+def _read(message_type: MessageType[Any], tree: Any) -> _Arrived:
+    payload = to_json(tree)
     try:
-        return decode(message_type, payload), ""
+        return _Arrived(payload, decode(message_type, payload))
+    except UndecodableJob as error:
+        rows = (f"{it.path or 'the whole'}: {it.message} ({it.code})" for it in error.faults)
+        return _Arrived(payload, objection="; ".join(rows) or str(error))
     except Exception as error:  # a user's validator may raise anything
-        return None, f"{type(error).__name__}: {error} in {payload.decode()!s:.300}"
+        return _Arrived(payload, objection=f"{type(error).__name__}: {error}")

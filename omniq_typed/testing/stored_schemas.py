@@ -1,4 +1,4 @@
-"""Schemas of a name's versions: out of a folder of exported ones, of histories, or of a registry."""
+"""Schemas of the versions of a name: from a folder of exported ones, histories, or a registry."""
 
 from __future__ import annotations
 

@@ -15,6 +15,12 @@ Path: TypeAlias = tuple[str | int, ...]
 class Rule(StrEnum):
     """A kind of rule that a type may have."""
 
+    TYPE = "type"
+    """Number, text, object ..."""
+    REQUIRED = "required"
+    """A field has to be there."""
+    EXTRA = "extra"
+    """There may be no other fields."""
     BOUND = "bound"
     """ge, gt, le, lt; in the past or in the future."""
     MULTIPLE = "multiple_of"
@@ -35,12 +41,6 @@ class Rule(StrEnum):
     """What a key of a mapping looks like."""
     VALIDATOR = "validator"
     """A function of the user's."""
-    EXTRA = "extra"
-    """There may be no other fields."""
-    REQUIRED = "required"
-    """A field has to be there."""
-    TYPE = "type"
-    """Number, text, object ..."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from omniq_typed.testing.mutations.rules import Change, Rule
 from omniq_typed.testing.mutations.scalars import breaches, one_character_off
 from omniq_typed.testing.mutations.shapes import SHAPES
 from omniq_typed.testing.strategies.known_types import known_texts
-from omniq_typed.testing.strategies.spots import Peeled, function_of
+from omniq_typed.testing.strategies.objects import OBJECTS
+from omniq_typed.testing.strategies.spots import Peeled, asks_around, function_of, is_pydantics
 from omniq_typed.testing.strategies.unions import tag_key, values_of, wire_value
 
 _SAMPLES: dict[str, list[Any]] = {
@@ -65,21 +66,13 @@ def _other_types(here: Here, peeled: Peeled) -> Iterator[Change]:
 def _by_functions(here: Here, peeled: Peeled) -> Iterator[Change]:
     """What a user's validator refuses that the rest of the type allows. One that asks what is
     around it cannot be asked alone."""
-    functions = [each for each in peeled.functions if not _is_pydantics(function_of(each))]
-    asks = any(each["function"].get("type") == "with-info" for each in functions)
-    objects = ("model", "dataclass", "typed-dict")
-    if not functions or (asks and peeled.kind not in objects):
+    functions = [each for each in peeled.functions if not is_pydantics(each)]
+    if not functions or (asks_around(peeled) and peeled.kind not in OBJECTS):
         return
     refused = here.readers.refused(here.place, peeled.place)
     if refused is not None:
         names = [getattr(function_of(each), "__name__", "a function") for each in functions]
         yield here.change_to(Rule.VALIDATOR, " or ".join(names), refused)
-
-
-def _is_pydantics(function: Any) -> bool:
-    function = getattr(function, "func", function)  # of a partial
-    module = str(getattr(function, "__module__", "") or type(function).__module__)
-    return module.startswith(("pydantic.", "pydantic_core", "ipaddress"))
 
 
 def _known_text(here: Here, peeled: Peeled) -> Iterator[Change]:

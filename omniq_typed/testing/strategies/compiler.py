@@ -17,11 +17,11 @@ from omniq_typed.testing.strategies.known_types import known_texts
 from omniq_typed.testing.strategies.moments import MOMENTS
 from omniq_typed.testing.strategies.names import NAMES
 from omniq_typed.testing.strategies.numbers import NUMBERS
-from omniq_typed.testing.strategies.objects import objects
+from omniq_typed.testing.strategies.objects import OBJECTS, has_fields_that_ask, objects
 from omniq_typed.testing.strategies.readers import Sieve, accepts, converted
 from omniq_typed.testing.strategies.recursion import recursive_definitions
 from omniq_typed.testing.strategies.registered import registered, registered_for_kind
-from omniq_typed.testing.strategies.spots import Peeled, Spot, function_of, peel
+from omniq_typed.testing.strategies.spots import Peeled, Spot, asks_around, function_of, peel
 from omniq_typed.testing.strategies.texts import TEXTS
 from omniq_typed.testing.strategies.unions import UNIONS
 
@@ -38,7 +38,6 @@ _LEAVES: dict[str, Callable[[Place], SearchStrategy[Any]]] = {
 _NEARLY_KEPT = frozenset(
     {"pattern", "multiple_of", "max_digits", "min_length", "max_length", "strip_whitespace"}
 )
-_OBJECTS = frozenset({"model", "dataclass", "typed-dict"})
 
 
 def json_strategy(
@@ -121,7 +120,7 @@ class _Compiler:
                 raise self._unknown(spot, str(error)) from error
         if kind == "model" and place.schema.get("root_model"):
             return self._root(spot)
-        if kind in _OBJECTS:
+        if kind in OBJECTS:
             return objects(self._build, spot, self._subject)
         shaped = CONTAINERS.get(kind) or UNIONS.get(kind)
         if shaped is not None:
@@ -154,8 +153,7 @@ class _Compiler:
     ) -> SearchStrategy[Any]:
         """What the reader takes here. A function that may ask for other fields is left to the check
         of the object that has them."""
-        asks = any(each["function"].get("type") == "with-info" for each in peeled.functions)
-        if asks and peeled.kind not in _OBJECTS | {"definition-ref"}:
+        if asks_around(peeled) and peeled.kind not in OBJECTS | {"definition-ref"}:
             return strategy
         return Sieve(self._subject, spot.pointer, accepts(spot.place)).of(strategy)
 
@@ -167,5 +165,8 @@ def _input_schema(peeled: Peeled) -> Schema | None:
 
 
 def _needs_check(peeled: Peeled) -> bool:
-    nearly = peeled.kind in _LEAVES and not _NEARLY_KEPT.isdisjoint(peeled.place.schema)
-    return bool(peeled.functions) or nearly or peeled.kind in NAMES
+    if peeled.functions or peeled.kind in NAMES:
+        return True
+    if peeled.kind in OBJECTS:
+        return has_fields_that_ask(peeled.place)
+    return peeled.kind in _LEAVES and not _NEARLY_KEPT.isdisjoint(peeled.place.schema)

@@ -140,8 +140,9 @@ class _Maker:
                 (required if wanted else optional)[name] = made
         named = st.fixed_dictionaries(required, optional=optional)
         least = max(0, (shape.highest("minProperties") or 0) - len(required))
-        free = shape.others is not True or not shape.properties
-        if not shape.takes_more or not (least or (free and self._has_room(shape.others, levels))):
+        says_more = shape.others[0] is not True or not shape.properties
+        has_room = any(self._has_room(each, levels) for each in shape.others)
+        if not (least or says_more) or not has_room:
             return named
         more = self._more(shape, path, levels, inside, least)
         return st.builds(lambda one, other: {**other, **one}, named, more)
@@ -155,10 +156,20 @@ class _Maker:
         if room is not None:
             most = min(each for each in (most, least + room) if each is not None)
         names = self._value(shape.names, path, levels, inside)
-        if shape.others is True:
+        held = len(shape.others) == 1 and shape.others[0]
+        if held is True:
             return st.dictionaries(names, ANY_JSON, min_size=least, max_size=most)
-        values = self._value(shape.others, f"{path}/*", levels - 1, inside + 1)
-        return st.dictionaries(names, values, min_size=least, max_size=most)
+        below = (f"{path}/*", levels - 1, inside + 1)
+        if held is not False:
+            values = self._value(held, *below)
+            return st.dictionaries(names, values, min_size=least, max_size=most)
+        # What a property holds goes by its name.
+        chosen = st.lists(names, min_size=least, max_size=most, unique=True)
+        return chosen.flatmap(
+            lambda them: st.fixed_dictionaries(
+                {name: self._value(shape.property(name), *below) for name in them}
+            )
+        )
 
     def _has_room(self, schema: Schema, levels: int) -> bool:
         return self._shapes.height(schema) < levels

@@ -21,9 +21,11 @@ from omniq_typed.messages.schema_walk import (
 from omniq_typed.testing.strategies.annotations import of_fields
 from omniq_typed.testing.strategies.containers import Build, TooDeep
 from omniq_typed.testing.strategies.readers import converted
-from omniq_typed.testing.strategies.spots import Spot
+from omniq_typed.testing.strategies.spots import Spot, asks_around, peel
 from omniq_typed.testing.strategies.texts import ANY_CHARACTER
 
+OBJECTS = frozenset({"model", "dataclass", "typed-dict"})
+"""Kinds with fields (a model may also have a root instead)."""
 _MOST_EXTRAS = 2
 
 
@@ -61,6 +63,15 @@ def is_required(body: Place, field: Field) -> bool:
     return bool(schema.get("required", body.schema.get("total", True)))
 
 
+def has_fields_that_ask(place: Place) -> bool:
+    """Whether a field has a validator that may look at other fields, which only the object as a
+    whole can tell about."""
+    if place.schema.get("root_model"):
+        return False
+    body = content_of(body_of(place)).place
+    return any(asks_around(peel(field.place)) for field in fields_of(body))
+
+
 def _name(field: Field, spot: Spot, subject: str) -> str:
     if field.read:
         return field.read[0]
@@ -91,7 +102,7 @@ def field_names(place: Place) -> frozenset[str]:
         return field_names(found.place.at(found.place.schema["schema"]))
     if found.kind == "model" and found.place.schema.get("root_model"):
         return frozenset({"root"})
-    if found.kind not in ("model", "dataclass", "typed-dict"):
+    if found.kind not in OBJECTS:
         return frozenset()
     body = content_of(body_of(found.place)).place
     return frozenset(field.name for field in fields_of(body) if field.init)

@@ -17,9 +17,11 @@ from omniq_typed.testing.strategies.spots import Spot
 
 _TRIES = 20
 """How many values are drawn for one that passes."""
-_ENOUGH = 400
-_FEWEST = 1 / 40
-"""Of so many values, fewer that pass mean that the strategy misses what the type wants."""
+_ENOUGH = 150
+"""After so many different values that were refused, few that passed mean that none is hit upon."""
+_FEW = 1 / 40
+_MOST = 900
+"""After so many, different or not, with none that passed: before Hypothesis gives up in its way."""
 
 
 def accepts(place: Place) -> Callable[[Any], str]:
@@ -70,13 +72,20 @@ def _whole(place: Place, kind: Any) -> Any:
         return None
 
 
+_ADVICE = "Give a strategy for its field, or one for its type with register_strategy"
+
+
 class Sieve:
     """Lets pass what nobody objects to. Where that is next to nothing, NoStrategy says why."""
 
-    def __init__(self, subject: str, path: str, objection: Callable[[Any], str]) -> None:
+    def __init__(
+        self, subject: str, path: str, objection: Callable[[Any], str], advice: str = _ADVICE
+    ) -> None:
+        self._advice = advice
         self._objection = objection
         self._place = subject, path
         self._seen = self._passed = 0
+        self._refused: set[int] = set()
 
     def of(self, strategy: SearchStrategy[Any]) -> SearchStrategy[Any]:
         """What passes."""
@@ -92,15 +101,22 @@ class Sieve:
             if not why:
                 self._passed += 1
                 return value
+            # Hypothesis tries its simplest value again and again, which says nothing of the others.
+            self._refused.add(hash(repr(value)))
         # Here and nowhere else: the same draws have to end the same when they are repeated.
-        if self._seen >= _ENOUGH and self._passed < self._seen * _FEWEST:
+        if self._is_hopeless():
             raise NoStrategy(
                 *self._place,
-                f"{self._seen - self._passed} of {self._seen} values were refused, the last one"
-                f" ({value!r:.200}) with: {why}. Give a strategy for its field, or one for its type"
-                " with register_strategy",
+                f"{self._seen - self._passed} of {self._seen} values that were made up do not pass,"
+                f" the last one ({value!r:.200}) because: {why}. {self._advice}",
             )
         return reject()
+
+    def _is_hopeless(self) -> bool:
+        if self._passed == 0 and self._seen >= _MOST:
+            return True
+        refused = len(self._refused)
+        return refused >= _ENOUGH and self._passed < refused * _FEW
 
 
 @st.composite
@@ -112,12 +128,11 @@ def converted(subject: str, spot: Spot, values: SearchStrategy[Any]) -> SearchSt
     """JSON of the Python values that somebody gives for a place, as far as its reader takes it."""
     write, objection = written(spot.place), accepts(spot.place)
 
-    def written_or_why(value: Any) -> tuple[Any, str]:
+    def as_json(value: Any) -> Any:
         try:
-            tree = write(value)
+            return write(value)
         except ValueError as error:
-            return value, str(error)
-        return tree, objection(tree)
+            problem = f"the strategy for it gave {value!r:.200}, which is no such value: {error}"
+            raise NoStrategy(subject, spot.pointer, problem) from error
 
-    sieve = Sieve(subject, spot.pointer, lambda pair: str(pair[1]))
-    return sieve.of(values.map(written_or_why)).map(lambda pair: pair[0])
+    return Sieve(subject, spot.pointer, objection).of(values.map(as_json))

@@ -109,6 +109,22 @@ def _noted(found: Peeled) -> Peeled:
     return found
 
 
+def is_pydantics(schema: Schema) -> bool:
+    """Whether the function of a function-* schema came with Pydantic or the standard library."""
+    function = function_of(schema)
+    function = getattr(function, "func", function)  # of a partial
+    module = str(getattr(function, "__module__", None) or type(function).__module__)
+    return module.partition(".")[0] in ("pydantic", "pydantic_core", "ipaddress")
+
+
+def asks_around(peeled: Peeled) -> bool:
+    """Whether a function of the user may look at other fields (`info.data`)."""
+    return any(
+        each["function"].get("type") == "with-info" and not is_pydantics(each)
+        for each in peeled.functions
+    )
+
+
 def function_of(schema: Schema) -> Any:
     """The Python function of a function-* schema."""
     return (schema.get("function") or {}).get("function")
