@@ -85,6 +85,7 @@ class Consumers:
             message_type=message_type,
             strict=not lax,
             on_invalid=on_invalid,
+            function=handler,
         )
         route = self._routes.get(name) or Route(name, self._registry)
         route.add(consumer)

@@ -33,6 +33,17 @@ class WatchedRoute(Route):
         self.message: Any = None
         self.error: BaseException | None = None
 
+    def consumers(self) -> list[Consumer]:
+        """As the route itself."""
+        return self._route.consumers()
+
+    def consumer_of(self, job: Reserved) -> Consumer | None:
+        """Who gets the job; None where it cannot be decoded."""
+        try:
+            return self._route.open(job)[0]
+        except Exception:
+            return None
+
     def open(self, job: Reserved) -> tuple[Consumer, Any]:
         """As the route itself."""
         self.consumer = self.message = self.error = None
