@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from tests import node
-from tests.memory_engine import MemoryEngine
+from tests.memory_engine import MemoryEngine, sort_out
 from tests.servers import (
     AnyServer,
     Cluster,
@@ -23,6 +23,15 @@ from tests.servers import (
     start_redis,
     start_valkey,
 )
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses by marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Which tests run on a memory server, and when; see tests/memory_engine.py."""
+    left_out = sort_out(items)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
 
 S = TypeVar("S", Server, Cluster)
 

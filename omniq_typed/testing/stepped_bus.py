@@ -14,15 +14,8 @@ from omniq_typed.publishing import AsyncPublisher, Publisher
 from omniq_typed.testing.attempts import Attempts
 from omniq_typed.testing.borrowing import BorrowedConsumers
 from omniq_typed.testing.inspection import Inspection, span_ms
-from omniq_typed.testing.stepping import (
-    Line,
-    async_lines_of,
-    drive,
-    drive_async,
-    lines_of,
-    working,
-    working_for,
-)
+from omniq_typed.testing.lines import Line, async_lines_of, lines_of
+from omniq_typed.testing.stepping import drive, drive_async, working, working_for
 from omniq_typed.transport.address import from_url
 from omniq_typed.transport.stage import AsyncStagedTransport, Stage, StagedTransport
 from omniq_typed.worker.aio import QueueLoop

@@ -7,106 +7,22 @@ the blocking and the asyncio bus only answer it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from collections.abc import Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeAlias
 
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
 from omniq_typed.core.observe import read_stats
 from omniq_typed.core.retry import given_back
 from omniq_typed.core.settle import settle
-from omniq_typed.models import Outcome, QueueStats, Reservation, Reserved, Settlement
+from omniq_typed.models import Outcome, QueueStats, Reservation, Settlement
 from omniq_typed.publishing import AsyncPublisher, Publisher, Settings
-from omniq_typed.testing.attempts import Attempt, Attempts, StillBusy, ending_of
-from omniq_typed.transport.sync import SyncTransport
+from omniq_typed.testing.attempts import Attempt, Attempts, StillBusy
+from omniq_typed.testing.lines import L, Line
 from omniq_typed.worker.aio import QueueLoop
 from omniq_typed.worker.ending import Ended, settle_and_reserve
-from omniq_typed.worker.heartbeat import Heartbeat
-from omniq_typed.worker.lane import Lane, LaneOptions
-from omniq_typed.worker.routing import Consumer, Route
-from omniq_typed.worker.stopping import StopRequest
-
-L = TypeVar("L", Lane, QueueLoop)
-
-
-class WatchedRoute(Route):
-    """A route that tells what became of the job opened last."""
-
-    def __init__(self, route: Route, *, asynchronous: bool) -> None:
-        super().__init__(route.queue)
-        self.invalid_handler = route.invalid_handler
-        self._route = route
-        self._asynchronous = asynchronous
-        self.consumer: Consumer | None = None
-        self.message: Any = None
-        self.error: BaseException | None = None
-
-    def open(self, job: Reserved) -> tuple[Consumer, Any]:
-        """As the route itself."""
-        self.consumer = self.message = self.error = None
-        try:
-            self.consumer, self.message = self._route.open(job)
-        except Exception as error:
-            self.error = error
-            raise
-        watch = self._watched_async if self._asynchronous else self._watched
-        return replace(self.consumer, handler=watch(self.consumer.handler)), self.message
-
-    def invalid_policy(self, job: Reserved) -> Any:
-        """As the route itself."""
-        return self._route.invalid_policy(job)
-
-    def _watched(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def handle(ctx: Any) -> Any:
-            try:
-                return handler(ctx)
-            except BaseException as error:
-                self.error = error
-                raise
-
-        return handle
-
-    def _watched_async(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        async def handle(ctx: Any) -> Any:
-            try:
-                return await handler(ctx)
-            except BaseException as error:
-                self.error = error
-                raise
-
-        return handle
-
-
-@dataclass(slots=True)
-class Line(Generic[L]):
-    """One queue, and what works on it. `next_due_ms`: when something next falls due, 0 = nothing,
-    as the last look said."""
-
-    route: WatchedRoute
-    lane: L
-    next_due_ms: int = 0
-
-    @property
-    def queue(self) -> str:
-        """Its name."""
-        return self.route.queue
-
-    def attempt(self, lease: Lease, settlement: Settlement, settled: Any) -> Attempt:
-        """The record of the job that was worked off last."""
-        job, consumer = lease.job, self.route.consumer
-        ending, due_ms = ending_of(settlement, settled)
-        return Attempt(
-            queue=self.queue,
-            job_id=job.job_id,
-            msg_type=job.msg_type,
-            attempt=job.attempt,
-            handler="" if consumer is None else consumer.name,
-            message=self.route.message,
-            ending=ending,
-            error=self.route.error,
-            due_ms=due_ms,
-        )
+from omniq_typed.worker.lane import Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,29 +35,6 @@ class Work(Generic[L]):
 
 Request: TypeAlias = Command[Any] | Work[L]
 Working: TypeAlias = Generator[Request[L], Any, Attempts]
-
-
-def lines_of(publisher: Publisher, routes: Iterable[Route]) -> list[Line[Lane]]:
-    """What works on the routes of a `Bus`."""
-    heartbeat = Heartbeat(publisher.transport)  # never started: in the test's time nothing beats
-    stop = StopRequest(drain=True)
-    watched = [WatchedRoute(route, asynchronous=False) for route in routes]
-    return [
-        Line(route, Lane(publisher, route, heartbeat, stop, LaneOptions())) for route in watched
-    ]
-
-
-def async_lines_of(
-    publisher: AsyncPublisher, blocking: SyncTransport, routes: Iterable[Route]
-) -> list[Line[QueueLoop]]:
-    """What works on the routes of an `AsyncBus`. `blocking`: to the same server."""
-    heartbeat = Heartbeat(blocking)
-    stop = StopRequest(drain=True)
-    watched = [WatchedRoute(route, asynchronous=True) for route in routes]
-    return [
-        Line(route, QueueLoop(publisher, route, heartbeat, stop, LaneOptions()))
-        for route in watched
-    ]
 
 
 class Clock(Protocol):
@@ -213,12 +106,12 @@ def _work_off(
         lease = Lease(line.queue, reservation.jobs[0])
         settlement = yield Work(line, lease)
         ended = [(lease, settlement)]
-        if _ends_the_test(line.route.error, settlement):
+        if ends_the_test(line.route.error, settlement):
             yield settle(line.queue, [settlement], keep_completed=settings.keep_completed)
             raise line.route.error or KeyboardInterrupt
 
 
-def _ends_the_test(error: BaseException | None, settlement: Settlement) -> bool:
+def ends_the_test(error: BaseException | None, settlement: Settlement) -> bool:
     """Whether the test is meant, and not the job: Ctrl-C, or what pytest raises to fail or skip."""
     if settlement.outcome is Outcome.RELEASE:
         return True
@@ -257,12 +150,20 @@ async def drive_async(publisher: AsyncPublisher, process: Working[QueueLoop]) ->
 
 
 async def _attempt(publisher: AsyncPublisher, work: Work[QueueLoop]) -> Settlement:
-    """In a task of its own, as a worker does it: to cancel the test is not to fail the job."""
-    task = asyncio.create_task(work.line.lane.work(work.lease))
+    try:
+        return await in_a_task(work.line.lane.work(work.lease))
+    except asyncio.CancelledError:
+        await publisher.transport.run(settle(work.line.queue, [given_back(work.lease.job)]))
+        raise
+
+
+async def in_a_task(work: Coroutine[Any, Any, Settlement]) -> Settlement:
+    """Its result. As in a worker, cancelling the test does not look as if the handler had cancelled
+    itself: it ends the handler and passes."""
+    task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         task.cancel()
         await asyncio.wait([task])
-        await publisher.transport.run(settle(work.line.queue, [given_back(work.lease.job)]))
         raise

@@ -40,6 +40,8 @@ class Consumer:
     raw_type: str = ""
     strict: bool = True
     on_invalid: InvalidPolicy | None = None
+    function: Callable[..., Any] | None = None
+    """What the user registered; `handler` leads to it."""
 
     def decoder(self, steps: list[Upcast]) -> Decode:
         """For payloads that are so many steps older than what the handler takes."""
