@@ -14,6 +14,7 @@ import click
 
 from omniq_typed import __version__
 from omniq_typed.cli.asyncapi import asyncapi
+from omniq_typed.cli.lua import lua
 from omniq_typed.cli.schema import schema
 from omniq_typed.errors import OmniqError
 
@@ -77,12 +78,13 @@ def cli(context: click.Context) -> None:
       omniq-typed schema export app:bus
       omniq-typed schema check app:bus --against git:origin/main
       omniq-typed asyncapi app:bus --out asyncapi.json
+      omniq-typed lua export --out lua-export
     """
     if os.environ.get("NO_COLOR"):
         context.color = False
 
 
-for group in (schema, asyncapi):
+for group in (schema, asyncapi, lua):
     cli.add_command(group)
 
 

@@ -111,7 +111,7 @@ def test_publish_json_and_consumer(url: str) -> None:
 
 def test_all_messages(tmp_path: Path) -> None:
     export = ("schema", "export", "examples.all_messages", "--out", str(tmp_path))
-    assert "17 message types, 35 files written" in run("omniq_typed", *export).stdout
+    assert "19 message types, 39 files written" in run("omniq_typed", *export).stdout
     schema = (tmp_path / "orders.created" / "v1.json").read_text(encoding="utf-8")
     assert '"title": "orders.created"' in schema
     known = (EXAMPLES / "all_messages.py").read_text(encoding="utf-8")
