@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from omniq_typed.messages.codec import decode
+from omniq_typed.schema.asyncapi import Route, made_up_examples
+from tests.catalogue import FORMS
 from tests.cli.conftest import Project
 
 
@@ -155,6 +158,20 @@ def test_every_message_has_a_valid_example(project: Project) -> None:
     assert example["headers"]["msg_type"] == "parcels.due"
     assert example["payload"] == {"order": 100, "speed": "normal"}
     assert list(messages) == ["orders.created.v1", "parcels.due.v1"]
+
+
+def test_made_up_examples_are_read_as_they_are_published() -> None:
+    forms = [each for each in FORMS[::5] if "ip_network" not in each.label]
+    examples = made_up_examples(Route("send", "queue", each.message_type) for each in forms)
+    for form in forms:
+        (example,) = examples[form.message_type.label]
+        decode(form.message_type, json.dumps(example).encode())
+
+
+def test_a_payload_that_only_its_schema_takes_is_no_example() -> None:
+    """No schema says that a subnet has no host bits."""
+    (form,) = [each for each in FORMS if each.label == "catalogue.ip_network.model"]
+    assert made_up_examples([Route("send", "queue", form.message_type)]) == {}
 
 
 def test_the_document_goes_into_a_file(project: Project) -> None:
