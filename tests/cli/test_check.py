@@ -202,6 +202,15 @@ def test_a_folder_that_is_new_has_nothing_to_keep_to(exported: Project) -> None:
     assert result.stderr == "note: nothing is recorded in git:HEAD, so that all is new\n"
 
 
+def test_schemas_in_draft_07_are_not_compared(exported: Project) -> None:
+    draft = ("--dialect", "draft-07", "--out", "old")
+    exported.run("schema", "export", "app:bus", *draft)
+    said = exported.run("schema", "check", "app:bus", "--against", "old", status=2).stderr
+    assert said == (
+        "error: index: schemas in draft-07 are not compared; export them in 2020-12 too\n"
+    )
+
+
 def test_annotations_are_escaped(project: Project) -> None:
     found = Break("rule", "/a,b:c", "100%\nsure", Proof.NO)
     report = Report((Finding("a.b", 2, 1, Direction.BACKWARD, found),))
@@ -254,6 +263,10 @@ def test_two_recorded_versions(exported: Project) -> None:
     exported.run("schema", "export", "app:bus")
     exported.write_orders(COMPATIBLE + "; more: bool = True", version=3)
     exported.run("schema", "export", "app:bus")
+    exported.write_orders(COMPATIBLE, version=3)
+    redone = exported.run("schema", "diff", "app:bus", "orders.created").stdout
+    assert redone.startswith("orders.created v3 (schemas) -> v3 (app:bus)\n")
+    exported.write_orders(COMPATIBLE + "; more: bool = True", version=3)
     newest = exported.run("schema", "diff", "schemas", "orders.created").stdout
     assert newest.startswith("orders.created v2 (schemas) -> v3 (schemas)\n")
     chosen = exported.run("schema", "diff", "schemas", "orders.created", "1", "2").stdout

@@ -183,6 +183,20 @@ def test_the_document_goes_into_a_file(project: Project) -> None:
     assert written["info"] == {"title": "app:bus", "version": "1.0.0"}
 
 
+def test_an_async_bus_tells_its_consumers_too(project: Project) -> None:
+    more = """
+        from omniq_typed import AsyncBus
+
+        later = AsyncBus("redis://localhost:1/0", registry=registry)
+
+        @later.consumer(OrderCreated, queue="audit")
+        async def audit(order: OrderCreated) -> None: ...
+    """
+    project.write_orders("number: int", more=more)
+    document = json.loads(project.run("asyncapi", "app:later").stdout)
+    assert list(document["operations"]) == ["receive.audit", "send.orders"]
+
+
 def test_a_registry_has_no_consumers(project: Project) -> None:
     project.write_orders("number: int", more=CONSUMERS)
     document = json.loads(project.run("asyncapi", "app:registry").stdout)
