@@ -80,7 +80,7 @@ class Parts:
         return Parts(self.schemas + other.schemas, self.unsaid.beside(other.unsaid))
 
 
-_ANYTHING = Parts((), Unsaid(is_clear=False))
+ANYTHING = Parts((), Unsaid(is_clear=False))
 """What cannot be taken apart."""
 
 
@@ -135,7 +135,7 @@ class Document:
         beside = (*parts.schemas[:at], *([rest] if rest else []), *parts.schemas[at + 1 :])
         return [
             Parts((*inner.schemas, *beside), inner.unsaid.then(parts.unsaid))
-            for inner in (self.parts(each) or _ANYTHING for each in union[word])
+            for inner in (self.parts(each) or ANYTHING for each in union[word])
         ]
 
     def traits(self, schema: Schema) -> Traits:
