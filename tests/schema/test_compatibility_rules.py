@@ -32,7 +32,7 @@ def test_the_check_says_what_is_written_down(pair: Pair, direction: Direction) -
 
 @each_pair
 def test_types_read_what_their_schemas_allow(pair: Pair) -> None:
-    """Unless their schemas say that they do not say all. Names of the one are tried in the other."""
+    """Unless they say that they do not say all. Names of the one are tried in the other."""
     names = {name: None for each in (pair.old, pair.new) for name in named_in(each)}
     for message_type in (pair.old, pair.new):
         for schema in (writer_schema(message_type), reader_schema(message_type)):
