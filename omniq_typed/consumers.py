@@ -186,7 +186,7 @@ class Consumers:
     def preparing(self, routes: Iterable[Route], registration: Registration) -> Steps[None] | None:
         """What a worker on these routes needs of the registry of schemas before its first job;
         None: nothing."""
-        types = registration.missing(each for route in routes for each in route.message_types)
+        types = registration.missing(each for route in routes for each in route.types())
         raw_types = [name for route in routes for name in route.raw_types]
         return self._preparing(registration, types, raw_types) if types or raw_types else None
 

@@ -38,18 +38,19 @@ class CharSet:
         )
         return found != self.negated
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether its characters are known one by one, not by a category of Unicode."""
+        return all(name in _NAMED for name, _ in self.properties)
+
     def mentioned(self) -> Iterable[str]:
-        """The characters at the ends of its ranges, and their neighbours outside."""
-        for low, high in self.ranges:
+        """Characters that stand for all: the ends of its ranges, and their neighbours outside."""
+        listed = (char for name, _ in self.properties for char in _NAMED.get(name, ()))
+        for low, high in (*self.ranges, *((char, char) for char in listed)):
             yield from (low, high)
-            if low != high:
-                yield from _neighbours(low, high)
-
-
-def _neighbours(low: str, high: str) -> Iterable[str]:
-    for code in (ord(low) - 1, ord(high) + 1):
-        if 0 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF:
-            yield chr(code)
+            for code in (ord(low) - 1, ord(high) + 1):
+                if 0 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF:
+                    yield chr(code)
 
 
 def has_property(char: str, name: str) -> bool:

@@ -22,6 +22,7 @@ _VALUES = 300
 _EDGE_SHARE = 0.5
 _TRIES = 20
 _LONG_ARRAY = 40
+_SHORT_SHARE = 0.85
 _VARIED = 2
 
 
@@ -62,6 +63,8 @@ class Picks:
 
     def has(self, place: str) -> bool:
         """Whether what may be left out is there."""
+        if self.left < 0:
+            return False
         if self.rng is not None:
             return self.rng.random() < self._share
         return self.pick(place, 2, fullest=1) == 1
@@ -70,12 +73,12 @@ class Picks:
 class Maker:
     """Makes payloads of a schema that hardly ever are not valid."""
 
-    def __init__(self, schema: Json) -> None:
+    def __init__(self, schema: Json, names: tuple[str, ...] = ()) -> None:
         self.schema = schema
+        self._more = names
         self._shapes = Shapes(schema)
         self._edges: dict[Shape, list[Any]] = {}
         self._sources: dict[Shape, Numbers | Words] = {}
-        self._levels = _LEVELS
 
     def payload(self, picks: Picks) -> Any:
         """Raises NoPayload with the place."""
@@ -96,7 +99,7 @@ class Maker:
             raise NoPayload(f"at {place or 'the whole'}: no value is allowed")
         shape = shapes[picks.pick(f"{place}#kind", len(shapes), fullest=len(shapes) - 1)]
         if shape.values is not None:
-            return shape.values[picks.pick(f"{place}#value", len(shape.values))]
+            return deepcopy(shape.values[picks.pick(f"{place}#value", len(shape.values))])
         match shape.kind:
             case "object":
                 return self._object(shape, place, room, picks)
@@ -106,13 +109,10 @@ class Maker:
                 return self._leaf(shape, place, picks)
 
     def _fitting(self, schema: Schema, room: float) -> list[Shape]:
-        """The shapes that need no more room, or the least; the lowest first, null before all."""
-        heights = [(self._shapes.height_of(each), each) for each in self._shapes.of(schema)]
-        most = max(room, min((height for height, _ in heights), default=inf))
-        kept = [pair for pair in heights if pair[0] <= most < inf]
-        return [
-            each for _, each in sorted(kept, key=lambda pair: (pair[0], pair[1].kind != "null"))
-        ]
+        """The shapes that need no more room, or the least."""
+        heights = self._shapes.lowest_first(schema)
+        most = max(room, heights[0][0]) if heights else 0
+        return [each for height, each in heights if height <= most]
 
     def _leaf(self, shape: Shape, place: str, picks: Picks) -> Any:
         if shape.kind in ("null", "boolean"):
@@ -192,16 +192,17 @@ class Maker:
             if picks.rng is not None:
                 tries = [self._source(each).random(picks.rng) for _ in range(3)]
                 yield from (name for name in tries if isinstance(name, str))
+            yield from self._more
             yield from self._edges_of(each, place)
 
     def _size(self, place: str, least: int, most: float, picks: Picks, rare: bool) -> int:
         """A number of items; `rare`: none, mostly."""
         sizes = [least, least + 1, least + 2, int(min(most, _LONG_ARRAY))]
         sizes = sorted({size for size in sizes if least <= size <= most})
-        if not sizes:
-            return 0
-        if picks.rng is not None and rare and picks.rng.random() < 0.8:
+        if not sizes or picks.left < 0:
             return least
+        if picks.rng is not None and picks.rng.random() < _SHORT_SHARE:
+            return least if rare else picks.rng.choice(sizes[:3])
         return sizes[picks.pick(place, len(sizes), fullest=0 if rare else 1)]
 
     # Arrays

@@ -44,20 +44,35 @@ class State:
 class Texts:
     """Texts that match all of the regexes and none of `but_not`. Raises UnknownRegex."""
 
-    def __init__(self, regexes: Iterable[str], but_not: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        regexes: Iterable[str],
+        but_not: Iterable[str] = (),
+        *,
+        most_states: int = MOST_STATES,
+    ) -> None:
         trees = [parse(each) for each in regexes]
         refused = [parse(each) for each in but_not]
         mentioned = {char for tree in (*trees, *refused) for char in _mentioned(tree)}
         self._languages = Languages(ALPHABET + "".join(sorted(mentioned - set(ALPHABET))))
         wanted = [_searched(self._languages, tree) for tree in trees]
         wanted += [self._languages.other_than(_searched(self._languages, tree)) for tree in refused]
-        self._states = _explored(self._languages, self._languages.all_of(wanted))
+        self._states, complete = _explored(
+            self._languages, self._languages.all_of(wanted), most_states
+        )
+        self._is_exact = complete and all(_is_exact(tree) for tree in (*trees, *refused))
         self._chars: dict[int, str] = {}
+        self._plain: dict[int, str] = {}
 
     @property
     def exist(self) -> bool:
         """Whether there are any (that are not very long)."""
         return self._states[0].to_end < inf
+
+    @property
+    def cannot_exist(self) -> bool:
+        """Whether it is certain that there are none, of whatever length and characters."""
+        return self._is_exact and not self.exist
 
     def shortest(self) -> str:
         """One of the shortest, of the plainest characters. Raises LookupError if there is none."""
@@ -74,7 +89,7 @@ class Texts:
             if len(text) >= wanted:
                 nearest = min(way[1].to_end for way in ways)
                 ways = [way for way in ways if way[1].to_end == nearest]
-            mask, state = rng.choice(ways)
+            mask, state = ways[int(rng.random() * len(ways))]
             text += self._char(mask, rng)
         return text if state.whole and least <= len(text) <= most else None
 
@@ -118,11 +133,20 @@ class Texts:
         return text
 
     def _char(self, mask: int, rng: Random) -> str:
-        chars = self._among(mask)
+        """The first and the last more often than the others, the plain ones too."""
+        chars, place = self._among(mask), rng.random()
         if rng.random() < _PLAIN_SHARE:
-            plain = [each for each in chars if " " <= each <= "~"]
-            chars = "".join(plain) or chars
-        return rng.choice((chars[0], chars[-1], rng.choice(chars), rng.choice(chars)))
+            chars = self._plain_among(mask) or chars
+        if place < 0.5:
+            return chars[0] if place < 0.25 else chars[-1]
+        return chars[int((place - 0.5) * 2 * len(chars))]
+
+    def _plain_among(self, mask: int) -> str:
+        found = self._plain.get(mask)
+        if found is None:
+            found = "".join(each for each in self._among(mask) if " " <= each <= "~")
+            self._plain[mask] = found
+        return found
 
     def _among(self, mask: int) -> str:
         found = self._chars.get(mask)
@@ -205,6 +229,22 @@ def _has_look(tree: Node) -> bool:
             return False
 
 
+def _is_exact(tree: Node) -> bool:
+    """Whether the alphabet stands for all characters, and nothing was left out."""
+    match tree:
+        case CharSet():
+            return tree.is_listed
+        case Sequence(parts) | Choice(parts):
+            return all(_is_exact(each) for each in parts)
+        case Repeated(part, least, most):
+            is_cut = _has_look(part) and (most is None or most > least + _MOST_LOOKS)
+            return _is_exact(part) and not is_cut
+        case Look(part):
+            return _is_exact(part)
+        case Edge():
+            return True
+
+
 def _unrolled(
     languages: Languages, part: Node, least: int, most: int | None, rest: Language
 ) -> Language:
@@ -218,14 +258,17 @@ def _unrolled(
     return found
 
 
-def _explored(languages: Languages, language: Language) -> list[State]:
-    """The places in the order of their distance from the first, ways to dead ends left out."""
+def _explored(
+    languages: Languages, language: Language, most_states: int
+) -> tuple[list[State], bool]:
+    """The places in the order of their distance from the first, ways to dead ends left out; and
+    whether these are all places."""
     whole = languages.has_empty(language, at_start=True, at_end=True)
     states = [State(whole)]
     known: dict[Language, State] = {}
     waiting = [(states[0], language)]
     for state, here in waiting:
-        if len(states) >= MOST_STATES:
+        if len(states) >= most_states:
             break
         at_start = state is states[0]
         for mask in languages.alike(here):
@@ -242,7 +285,7 @@ def _explored(languages: Languages, language: Language) -> list[State]:
                 waiting.append((target, follows))
             state.ways.append((mask, target))
     _measure(states)
-    return states
+    return states, len(states) < most_states
 
 
 def _measure(states: list[State]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from random import Random
 from typing import Any, TypeAlias
@@ -22,15 +22,16 @@ _MOST_SYSTEMATIC = 1_500
 
 class Sampler:
     """Payloads that are valid under a schema (2020-12, formats on). The same ones in the same
-    order for the same schema and seed.
+    order for the same schema and seed. `names`: of properties that are to be among those of which
+    the schema says nothing, because somebody else knows them.
 
     All raise InvalidArgument, with the place, for a schema of which no payload could be made up.
     """
 
-    def __init__(self, schema: Json, seed: int = 0) -> None:
+    def __init__(self, schema: Json, seed: int = 0, names: Iterable[str] = ()) -> None:
         self._rng = Random(seed)
         self._validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-        self._maker = Maker(schema)
+        self._maker = Maker(schema, tuple(names))
 
     def payload(self) -> Any:
         """One at random, often at the bounds of what is allowed."""

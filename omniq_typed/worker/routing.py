@@ -81,11 +81,6 @@ class Route:
         return [*self._typed.values(), *self._raw.values(), *untyped]
 
     @property
-    def message_types(self) -> list[MessageType[Any]]:
-        """Those of the typed consumers."""
-        return [each.message_type for each in self._consumers() if each.message_type is not None]
-
-    @property
     def raw_types(self) -> list[str]:
         """The names of the types that raw consumers take."""
         return list(self._raw)
