@@ -107,6 +107,7 @@ class Bus:
         disk). `middleware`: around every publish and every handler, the first outermost.
         `source`: who publishes, e.g. 'shop'. Raises InvalidArgument."""
         around = check_middleware(middleware, Middleware)
+        self._registry = registry
         self.transport = connect(url)
         settings = Settings(
             registry=registry,
@@ -140,6 +141,15 @@ class Bus:
     def from_env(cls, **options: Unpack[BusOptions]) -> Self:
         """A bus on the server that the environment variable OMNIQ_URL names."""
         return cls(url_from_env(), **options)
+
+    @property
+    def registry(self) -> Registry:
+        """The message types that it knows."""
+        return self._registry
+
+    def consumed(self) -> list[tuple[str, MessageType[Any]]]:
+        """Queue and message type of each of its consumers, in order."""
+        return self._consumers.consumed()
 
     def publish_json(
         self,

@@ -12,6 +12,7 @@ from omniq_typed.core.arguments import check_int
 from omniq_typed.core.backoff import JobBackoff
 from omniq_typed.core.keys import check_queue
 from omniq_typed.errors import InvalidArgument, InvalidMessageType
+from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
 from omniq_typed.protocols import RetryPolicy
 from omniq_typed.worker.handling import bind_handler, is_async
@@ -89,6 +90,11 @@ class Consumers:
         route = self._routes.get(name) or Route(name, self._registry)
         route.add(consumer)
         self._routes[name] = route
+
+    def consumed(self) -> list[tuple[str, MessageType[Any]]]:
+        """Queue and message type of each handler, in order."""
+        found = [(queue, each) for queue, it in self._routes.items() for each in it.types()]
+        return sorted(found, key=lambda pair: (pair[0], pair[1].name, pair[1].version))
 
     def add_invalid_handler(self, queue: str, handler: Callable[[Any], Any]) -> None:
         """Raises InvalidMessageType, InvalidArgument."""

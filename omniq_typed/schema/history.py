@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from omniq_typed.errors import InvalidArgument
-from omniq_typed.schema.files import INDEX, parse_index, parse_schema, read_index, read_schema
+from omniq_typed.schema.files import (
+    INDEX,
+    Dialect,
+    parse_index,
+    parse_schema,
+    read_index,
+    read_schema,
+)
 from omniq_typed.schema.versions import (
     Compatibility,
     Json,
@@ -50,6 +57,11 @@ def from_git(revision: str, directory: Path | str) -> dict[str, TypeHistory]:
 
 
 def _histories(index: Json, read: ReadSchema) -> dict[str, TypeHistory]:
+    dialect = index.get("dialect", Dialect.DRAFT_2020_12)
+    if dialect != Dialect.DRAFT_2020_12:
+        raise InvalidArgument(
+            "index", f"schemas in {dialect} are not compared; export them in 2020-12 too"
+        )
     return {
         name: TypeHistory(
             name,
