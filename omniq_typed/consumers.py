@@ -145,7 +145,7 @@ class Consumers:
 
     def consumed(self) -> list[tuple[str, MessageType[Any]]]:
         """Queue and message type of each handler, in order."""
-        found = [(queue, each) for queue, it in self._routes.items() for each in it.message_types]
+        found = [(queue, each) for queue, it in self._routes.items() for each in it.types()]
         return sorted(found, key=lambda pair: (pair[0], pair[1].name, pair[1].version))
 
     def add_invalid_handler(self, queue: str, handler: Callable[[Any], Any]) -> None:

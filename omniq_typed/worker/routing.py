@@ -85,6 +85,10 @@ class Route:
         """The names of the types that raw consumers take."""
         return list(self._raw)
 
+    def types(self) -> list[MessageType[Any]]:
+        """The message types that the consumers take."""
+        return [it.message_type for it in self._typed.values() if it.message_type is not None]
+
     def add(self, consumer: Consumer) -> None:
         """Raises InvalidMessageType where the queue has a handler for this type already."""
         message_type = consumer.message_type

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from omniq_typed.messages.codec import encode
 from omniq_typed.schema.asyncapi import Route, asyncapi_document, made_up_examples
 from omniq_typed.schema.draft07 import to_draft07
 from omniq_typed.schema.export import reader_schema, writer_schema
+from omniq_typed.schema.sampling import Sampler
 from tests import node
 from tests.catalogue import FORMS
 from tests.catalogue.near_misses import collect
@@ -41,6 +43,27 @@ def test_ajv_in_strict_mode_takes_what_is_published(
         for form, answer in zip(FORMS, answers, strict=True)
         if answer["error"] is not None or not all(answer["verdicts"])
     } == {}
+
+
+@pytest.mark.parametrize("view", ["writer", "reader"])
+def test_ajv_takes_what_is_made_up_from_schemas(node_packages: Path, view: str) -> None:
+    questions: list[dict[str, Any]] = []
+    for form in FORMS:
+        schema = (writer_schema if view == "writer" else reader_schema)(form.message_type)
+        sampler = Sampler(schema, seed=17)
+        made_up = [*islice(sampler.systematic(), 10), *sampler.payloads(10)]
+        texts = [orjson.dumps(each).decode() for each in made_up]
+        questions.append({"dialect": "2020", "schema": schema, "payloads": texts})
+    answers = node.ajv(node_packages, questions)
+    refused = {
+        form.label: [
+            text
+            for text, verdict in zip(question["payloads"], answer["verdicts"], strict=True)
+            if not verdict
+        ]
+        for form, question, answer in zip(FORMS, questions, answers, strict=True)
+    }
+    assert {label: texts for label, texts in refused.items() if texts} == {}
 
 
 def test_ajv_refuses_what_our_reader_refuses(node_packages: Path) -> None:
