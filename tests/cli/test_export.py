@@ -168,10 +168,25 @@ def test_made_up_examples_are_read_as_they_are_published() -> None:
         decode(form.message_type, json.dumps(example).encode())
 
 
-def test_a_payload_that_only_its_schema_takes_is_no_example() -> None:
-    """No schema says that a subnet has no host bits."""
-    (form,) = [each for each in FORMS if each.label == "catalogue.ip_network.model"]
-    assert made_up_examples([Route("send", "queue", form.message_type)]) == {}
+def test_a_payload_that_only_its_schema_takes_is_no_example(project: Project) -> None:
+    more = """
+        from pydantic import field_validator
+
+        @message("orders.odd", queue="orders", registry=registry)
+        class Odd(BaseModel):
+            number: int
+
+            @field_validator("number")
+            @classmethod
+            def is_one_of_ours(cls, number: int) -> int:
+                if number != 123_456_789_012:
+                    raise ValueError("not ours")
+                return number
+    """
+    project.write_orders("number: int", more=more)
+    messages = asyncapi(project)["components"]["messages"]
+    assert "examples" in messages["orders.created.v1"]
+    assert "examples" not in messages["orders.odd.v1"]
 
 
 def test_the_document_goes_into_a_file(project: Project) -> None:
