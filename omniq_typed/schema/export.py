@@ -107,7 +107,8 @@ def _with_tags_required(schema: Json) -> Json:
             return _requiring(bare, tag) if "properties" in bare else bare
         if bare["$ref"] in inside:
             return bare
-        return {"allOf": [bare, {"type": "object", "required": [tag]}]}
+        wanted = {"type": "object", "properties": {tag: True}, "required": [tag]}
+        return {"allOf": [bare, wanted]}
 
     return dict(rewrite({**schema, "$defs": definitions} if definitions else schema, settle))
 

@@ -106,6 +106,8 @@ class Shapes:
         self._definitions: Json = schema.get("$defs", {})
         self._found: dict[int, tuple[Schema, tuple[Shape, ...]]] = {}
         self._fitting: dict[tuple[int, int], bool] = {}
+        self._heights: dict[int, float] = {}
+        self._sorted: dict[int, list[tuple[float, Shape]]] = {}
 
     def of(self, schema: Schema) -> tuple[Shape, ...]:
         """Those that a value may have, none where there can be no value."""
@@ -119,10 +121,22 @@ class Shapes:
 
     def height(self, schema: Schema) -> float:
         """How many levels a value has at the least: 0 for what holds nothing."""
-        return next((depth for depth in range(_DEEPEST) if self._fits(schema, depth)), inf)
+        known = self._heights.get(id(schema))
+        if known is None:
+            depths = (depth for depth in range(_DEEPEST) if self._fits(schema, depth))
+            known = self._heights[id(schema)] = next(depths, inf)
+        return known
 
-    def height_of(self, shape: Shape) -> float:
-        """As `height`, of one shape."""
+    def lowest_first(self, schema: Schema) -> list[tuple[float, Shape]]:
+        """The shapes that have an end, each with its height; null before all others."""
+        known = self._sorted.get(id(schema))
+        if known is None:
+            found = [(self._height_of(each), each) for each in self.of(schema)]
+            found.sort(key=lambda pair: (pair[0], pair[1].kind != "null"))
+            known = self._sorted[id(schema)] = [pair for pair in found if pair[0] < inf]
+        return known
+
+    def _height_of(self, shape: Shape) -> float:
         inner = [self.height(each) for each in self._wanted(shape)]
         return 1 + max(inner) if inner else 0
 

@@ -336,6 +336,22 @@ def test_a_schema_that_cannot_be_used_is_told_and_stops_nothing_else(
     assert "schema of draft v1 cannot be used" in caplog.text
 
 
+def test_what_lies_there_in_another_shape_is_told_and_stops_nothing_else(
+    server: Server, face: Face, watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    registered(face, server.url)
+    seen = Seen()
+    put(watch, "1" * 16, {})
+    server.command("HSET", "{omniq:schemas}:type:draft", "1:content", "no json")
+    raw = publish_raw(watch, b"{}", type="draft", version="1")
+    publish_raw(watch, orjson.dumps(GOOD), "good", type="orders.created")
+    with working(face, server.url, taking(face, seen, "draft", "orders.created")):
+        failed = watch.reaches("orders", raw, "failed")
+        assert seen.next() == (1, GOOD)
+    assert failure_of(failed)["reason"] == "unknown_type"
+    assert "cannot be read at draft" in caplog.text
+
+
 def test_types_that_are_lists_come_as_lists(server: Server, face: Face, watch: Watch) -> None:
     registered(face, server.url)
     seen = Seen()

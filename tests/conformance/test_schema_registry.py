@@ -19,11 +19,12 @@ from omniq_typed.errors import (
     IncompatibleSchema,
     InvalidArgument,
     PermissionDenied,
+    UnexpectedReply,
 )
 from omniq_typed.models import Compatibility
 from omniq_typed.registration import Registration
 from omniq_typed.schema.stored import Origin
-from omniq_typed.schema.versions import TypeHistory, Waiver, version_of
+from omniq_typed.schema.versions import TypeHistory, Waiver, schema_version, version_of
 from omniq_typed.schema_registry import SchemaStore
 from tests.conformance.doors import (
     Face,
@@ -382,6 +383,21 @@ def test_an_upcast_answers_for_a_version(server: Server, face: Face) -> None:
     assert versions_of(server.url) == [1, 2]
 
 
+def test_an_older_version_may_come_after_a_newer_one_that_has_an_upcast(
+    server: Server, face: Face, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Consumers are deployed first, and where nothing was registered yet, their version is the
+    first. The upcast is in their code, where the old version's program cannot see it."""
+    register(server.url, MENDED_V2)
+    seen = Seen()
+    with open_bus(face, server.url, registry=V1) as bus:
+        bus.publish_json(ORDER)
+    assert versions_of(server.url) == [1, 2]
+    assert "order v2 is registered already, and reads v1 through an upcast" in caplog.text
+    with working(face, server.url, taking(face, seen, WithAmount), registry=MENDED_V2):
+        assert seen.next() == WithAmount(order_id="A-1", amount=0)
+
+
 def test_a_version_does_not_change(server: Server, face: Face) -> None:
     register(server.url, V1)
     before = dump(server)
@@ -437,6 +453,48 @@ def test_another_reader_is_checked_as_well(server: Server, face: Face) -> None:
     assert {each.direction for each in refused.value.breaks} == {"backward"}
 
 
+# The same in other words.
+
+
+def in_other_words(url: str) -> TypeHistory:
+    """Registers v1 as another release of this library might have."""
+    (message_type,) = V1.types()
+    ours = version_of(message_type)
+    writer, reader = (
+        {**each, "properties": {"order_id": {"type": "string", "minLength": 0}}}
+        for each in (ours.writer, ours.reader)
+    )
+    theirs = schema_version("order", 1, writer, reader)
+    assert theirs.fingerprint != ours.fingerprint
+    history = TypeHistory("order", Compatibility.BACKWARD_TRANSITIVE, {1: theirs})
+    with store_of(url) as store:
+        store.push({"order": history})
+    return history
+
+
+def test_a_schema_in_other_words_is_the_same_version(server: Server, face: Face) -> None:
+    """Else a new release of the library, or of Pydantic, could stop all programs."""
+    registered = in_other_words(server.url)
+    with open_bus(face, server.url, registry=V1, register="check") as bus:
+        bus.publish_json(ORDER)
+    assert history_of(server.url) == registered
+    with open_bus(face, server.url, registry=V1) as bus:
+        assert bus.register_schemas() == ("order v1",)
+        assert bus.register_schemas() == ()
+    found = history_of(server.url)
+    assert found is not None and found.versions[1] == version_of(V1.types()[0])
+
+
+def test_it_needs_no_right_to_write(server: Server, face: Face) -> None:
+    registered = in_other_words(server.url)
+    with (
+        acl_user(server, *rights(server, READ_ONLY)) as user,
+        open_bus(face, limited(user), registry=V1) as bus,
+    ):
+        bus.publish_json(ORDER)
+    assert history_of(server.url) == registered
+
+
 # Modes and waivers.
 
 
@@ -482,6 +540,34 @@ def test_a_waiver_accepts_a_break(server: Server, face: Face) -> None:
         bus.publish_json(BROKEN)
     found = history_of(server.url)
     assert found is not None and list(found.versions) == [1, 2] and found.waivers == (waiver,)
+
+
+def test_a_waiver_accepts_even_that_a_version_changes(server: Server, face: Face) -> None:
+    register(server.url, V1)
+    with store_of(server.url) as store:
+        known = store.histories()["order"]
+        waiver = Waiver(1, "version_changed", "v1 was never published")
+        store.push({"order": TypeHistory("order", known.mode, known.versions, (waiver,))})
+    with open_bus(face, server.url, registry=V1_OTHER) as bus:
+        bus.publish_json(Numbered(order_id=1))
+    found = history_of(server.url)
+    assert found is not None
+    assert found.versions[1].writer["properties"]["order_id"]["type"] == "integer"
+
+
+# What lies there in another shape.
+
+
+def test_what_nobody_of_us_wrote_is_told_as_such(server: Server, face: Face) -> None:
+    register(server.url, V1)
+    server.command("HSET", "{omniq:schemas}:type:order", "1:content", "[]")
+    with open_bus(face, server.url, registry=V1) as bus:
+        bus.publish_json(ORDER)  # whose fingerprints are as they were
+    with (
+        open_bus(face, server.url, registry=V2) as bus,
+        pytest.raises(UnexpectedReply, match=r"cannot be read at order; .*prune order"),
+    ):
+        bus.publish_json(WithNote(order_id="A"))
 
 
 # check and off.

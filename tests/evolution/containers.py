@@ -74,13 +74,24 @@ def list_may_be_empty():
     return Old, New
 
 
-@pair("list becomes set", backward="break", forward="ok")
+@pair("list becomes set (what was there twice is there once)", backward="ok", forward="ok")
 def list_to_set():
     class Old(BaseModel):
         tags: list[str]
 
     class New(BaseModel):
         tags: set[str]
+
+    return Old, New
+
+
+@pair("list becomes a set of at least two", backward="break", forward="ok")
+def list_to_bounded_set():
+    class Old(BaseModel):
+        tags: Annotated[list[str], Field(min_length=2)]
+
+    class New(BaseModel):
+        tags: Annotated[set[str], Field(min_length=2)]
 
     return Old, New
 

@@ -1,6 +1,7 @@
 """Fields that come, go, and change their names."""
 
-from pydantic import AliasChoices, BaseModel, Field, computed_field
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, computed_field
+from pydantic.alias_generators import to_camel
 
 from tests.evolution.pairs import pair
 
@@ -185,7 +186,7 @@ def renamed_with_alias():
     return Old, New
 
 
-@pair("A field is renamed, and read under both names", backward="unknown", forward="break")
+@pair("A field is renamed, and read under both names", backward="ok", forward="break")
 def renamed_read_under_both():
     class Old(BaseModel):
         client: str
@@ -209,13 +210,47 @@ def alias_added():
 
 @pair("All fields get aliases in camel case", backward="break", forward="break")
 def camel_case():
-    from pydantic.alias_generators import to_camel
-
     class Old(BaseModel):
         order_id: str
 
     class New(BaseModel, alias_generator=to_camel):
         order_id: str
+
+    return Old, New
+
+
+@pair("Aliases in camel case, and names are read too", backward="ok", forward="break")
+def camel_case_besides():
+    class Old(BaseModel):
+        order_id: str
+
+    class New(BaseModel, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True):
+        order_id: str
+
+    return Old, New
+
+
+@pair("A field is read under a name that had another type", backward="break", forward="ok")
+def name_reused():
+    class Old(BaseModel):
+        weight: str = ""
+
+    class New(BaseModel):
+        grams: int = Field(default=0, validation_alias=AliasChoices("grams", "weight"))
+
+    return Old, New
+
+
+@pair("A field is read from within another", backward="unknown", forward="break")
+def read_from_path():
+    class Price(BaseModel):
+        amount: int
+
+    class Old(BaseModel):
+        price: Price
+
+    class New(BaseModel):
+        amount: int = Field(validation_alias=AliasChoices("amount", AliasPath("price", "amount")))
 
     return Old, New
 

@@ -1,11 +1,11 @@
 """Classes within classes, and what kind of class it is."""
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NotRequired, TypeVar
 
 from pydantic import BaseModel, FiniteFloat, RootModel
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from omniq_typed import SafeInt
 from tests.evolution.pairs import pair

@@ -76,7 +76,7 @@ def _lines(function: Callable[[], Any], side: Side) -> list[str]:
         decorators = statement.decorator_list if isinstance(statement, ast.ClassDef) else []
         first = min([statement.lineno, *(each.lineno for each in decorators)])
         found += lines[first - 1 : statement.end_lineno]
-    bare = (re.sub(rf"\b{side}(?=\b|[A-Z])", "", line) for line in found)
+    bare = (re.sub(rf"\b{side}(?=\b|[A-Z])|  # type:.*", "", line) for line in found)
     return [re.sub(r"^class (?=[(:])", "class Message", line.strip()) for line in bare]
 
 

@@ -120,7 +120,7 @@ def test_the_systematic_ones_differ_at_every_place() -> None:
 def test_random_ones_are_of_every_kind() -> None:
     found = Sampler(ORDER).payloads(300)
     assert {each["id"] for each in found} == set(range(10, 20))
-    assert any(each.get("tags") == [True, False, True] for each in found)
+    assert any(len(each.get("tags", [])) == 3 for each in found)
     assert any(not each["note"].isascii() for each in found if "note" in each)
     assert any(each["payer"].get("age", 0) > 1_000 for each in found if "payer" in each)
 
@@ -289,7 +289,7 @@ def test_texts_match_their_regex(regex: str) -> None:
 def test_texts_match_several_regexes_and_not_others() -> None:
     between = Texts([r"^\d+\.\d\d$", "^1", "9$"], but_not=["^1[0-9]", "0"])
     rng = Random(0)
-    found = {between.random(rng) for _ in range(50)}
+    found = {between.random(rng) for _ in range(300)}
     assert found == {f"1.{tenth}9" for tenth in range(1, 10)}
     assert between.shortest() in found
     assert not Texts(["^a+$"], but_not=["^a"]).exist
