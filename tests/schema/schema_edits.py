@@ -45,7 +45,7 @@ class Place:
 
     def become(self, schema: Json) -> None:
         """Another schema instead; definitions stay."""
-        kept = {key: self.node[key] for key in ("$defs", "$schema") if key in self.node}
+        kept: Json = {key: self.node[key] for key in ("$defs", "$schema") if key in self.node}
         self.node.clear()
         self.node.update({**schema, **kept})
 
