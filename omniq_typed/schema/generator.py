@@ -114,7 +114,8 @@ class WireSchema(GenerateJsonSchema):
             engine = schema.get("regex_engine") or getattr(self._config, "regex_engine", None)
             translated = to_ecma(pattern, python=engine == "python-re")
             if translated is None:
-                unsaid.append(f"pattern {getattr(pattern, 'pattern', pattern)}")
+                read_as = getattr(pattern, "flags", "") or ("" if engine is None else engine)
+                unsaid.append(f"pattern {getattr(pattern, 'pattern', pattern)} {read_as}".strip())
             else:
                 patterns.append(translated)
         stripped = schema.get("strip_whitespace", getattr(self._config, "str_strip_whitespace", 0))
@@ -130,6 +131,8 @@ class WireSchema(GenerateJsonSchema):
     def bytes_schema(self, schema: Any) -> Json:
         """Base64 with the letters - and _, if the configuration says so; else the text itself."""
         unsaid = [f"{key} {schema[key]} bytes" for key in _LENGTHS if schema.get(key) is not None]
+        if self._config.ser_json_bytes == "hex":
+            return _with_unsaid({"type": "string", "pattern": wire_texts.HEX}, unsaid)
         if self._config.ser_json_bytes != "base64":
             return _with_unsaid({"type": "string"}, unsaid)
         found = base64_text(wire_texts.BASE64_URL, "base64url")
@@ -170,7 +173,7 @@ class WireSchema(GenerateJsonSchema):
         """There is no format for URLs with several hosts."""
         found = super().multi_host_url_schema(schema)
         del found["format"]
-        return {**found, **_schemes(schema)}
+        return _with_unsaid({**found, **_schemes(schema)}, ["a URL"])
 
     def uuid_schema(self, schema: Any) -> Json:
         """With hyphens."""

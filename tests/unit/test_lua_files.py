@@ -155,6 +155,9 @@ def test_derived_lists_exactly_the_keys_that_are_built(name: str) -> None:
     ), "a part of a group that is no literal cannot be checked"
     if "job_key" in reachable(name):
         derived.add("job:ID")
+    if "type_key" in reachable(name):
+        (types,) = (key.decode() for key in keys.schema_keys())
+        derived.add(f"{types.removesuffix('types')}type:NAME")
     assert set(header(name).derived) == derived
 
 
@@ -179,7 +182,7 @@ def words_of(shape: Any) -> set[str]:
 def test_every_code_becomes_an_exception_or_a_result() -> None:
     """`child_ack` answers its two codes as numbers."""
     codes = {code for entry in SCRIPTS.values() for code in entry["errors"]}
-    results = {"NO_COUNTER", "ALREADY_FINISHED", "CHANGED", "CONFLICT"}
+    results = {"NO_COUNTER", "ALREADY_FINISHED", "CHANGED", "STALE"}
     assert set(_REFUSALS) <= codes <= set(_REFUSALS) | results
 
 
