@@ -182,7 +182,7 @@ def _resolved(schema: Any, definitions: Json) -> Json:
             left.append(part)
         else:
             found = merged
-    return {**found, "allOf": left} if left else found
+    return {**found, "allOf": [*found.get("allOf", []), *left]} if left else found
 
 
 def _merged(one: Json, other: Json) -> Json | None:
