@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import islice, product
 from math import inf
 from typing import Any, Literal, TypeAlias
+from urllib.parse import unquote
 
 import jsonschema_rs
 
@@ -103,7 +104,7 @@ class Shapes:
     """The shapes of a schema and of all schemas in it."""
 
     def __init__(self, schema: Json) -> None:
-        self._definitions: Json = schema.get("$defs", {})
+        self._whole = schema
         self._found: dict[int, tuple[Schema, tuple[Shape, ...]]] = {}
         self._fitting: dict[tuple[int, int], bool] = {}
         self._heights: dict[int, float] = {}
@@ -174,8 +175,7 @@ class Shapes:
         if reference is not None:
             if reference in above:
                 return []
-            target = self._definitions[reference.rpartition("/")[2]]
-            demands.append(self._ways(target, (*above, reference)))
+            demands.append(self._ways(self._target(reference), (*above, reference)))
         demands += [self._ways(each, above) for each in schema.get("allOf", ())]
         for word in ("anyOf", "oneOf"):
             if word in schema:
@@ -183,6 +183,15 @@ class Shapes:
                 demands.append(choices[:MOST_SHAPES])
         joined = (tuple(part for way in each for part in way) for each in product(*demands))
         return list(islice(joined, MOST_SHAPES))
+
+    def _target(self, reference: str) -> Schema:
+        """What a JSON pointer leads to; nothing is known of other documents."""
+        found: Any = self._whole
+        for part in reference.removeprefix("#").split("/")[1:]:
+            name = unquote(part).replace("~1", "/").replace("~0", "~")
+            found = found[int(name)] if isinstance(found, list) else found.get(name, False)
+        is_known = reference.startswith("#") and isinstance(found, (dict, bool))
+        return found if is_known else False
 
 
 def _shapes_of(parts: tuple[Json, ...]) -> Iterator[Shape]:

@@ -259,6 +259,36 @@ def test_what_has_no_payload_is_refused_with_its_place(schema: Any, said: str) -
             attempt()
 
 
+def test_references_lead_anywhere_in_the_schema() -> None:
+    schema: Json = {
+        "type": "object",
+        "properties": {
+            "a/b": {"const": 7},
+            "again": {"$ref": "#/properties/a~1b"},
+            "inner": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+            "choice": {"$ref": "#/properties/inner/anyOf/1"},
+        },
+        "required": ["again", "choice", "inner"],
+    }
+    assert Sampler(schema).smallest() == {"again": 7, "choice": None, "inner": None}
+    assert {depth(each) for each in Sampler(schema).payloads(50)} > {1, 2}
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": "text"}, {"pattern": "("}, {"$ref": "#/$defs/None"}, {"required": "a"}]
+)
+def test_what_is_no_schema_is_refused(schema: Json) -> None:
+    with pytest.raises(InvalidArgument, match="schema: is no JSON Schema 2020-12"):
+        Sampler(schema)
+
+
+def test_names_that_others_know_are_among_the_unknown_ones() -> None:
+    schema: Json = {"type": "object", "properties": {"a": {"type": "null"}}}
+    found = list(Sampler(schema, names=["known"]).systematic())
+    assert any("known" in each for each in found)
+    assert not any("known" in each for each in Sampler(schema).systematic())
+
+
 REGEXES = [
     r"^[A-Z]{2}-[0-9]{4}$",
     r"^(?=.*[A-Z])(?=.*[0-9])(?!.*foo).{8,}$",
