@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from omniq_typed import (
-    AsyncBus,
     AsyncOmniqClient,
-    Bus,
     OmniqClient,
     QueueMonitor,
     Registry,
@@ -29,6 +27,7 @@ from omniq_typed.core.keys import wake_key
 from omniq_typed.errors import ServerError
 from omniq_typed.models import JobInfo, QueueStats
 from omniq_typed.transport.connect import connect
+from tests.memory_engine import async_bus_at, bus_at
 from tests.servers import wait_until
 
 Face = Literal["sync", "async"]
@@ -112,13 +111,13 @@ def bus_worker(
     """A typed worker. Handlers are plain functions; the asyncio one runs them in threads."""
 
     def run(stop: threading.Event) -> None:
-        with Bus(url, registry=REGISTRY) as bus:
+        with bus_at(url, registry=REGISTRY) as bus:
             for cls, handler, given in consumers:
                 bus.consumer(cls, **given)(handler)
             bus.run(stop=stop, **options)
 
     async def run_async(stop: threading.Event) -> None:
-        async with AsyncBus(url, registry=REGISTRY) as bus:
+        async with async_bus_at(url, registry=REGISTRY) as bus:
             for cls, handler, given in consumers:
                 bus.consumer(cls, **given)(as_async(handler))
             await bus.run(stop=stop, **options)
@@ -216,7 +215,7 @@ class Watch:
 
     def __init__(self, url: str) -> None:
         self.client = OmniqClient(url=url)
-        self.bus = Bus(url, registry=REGISTRY)
+        self.bus = bus_at(url, registry=REGISTRY)
         self._monitor = QueueMonitor(self.client)
 
     def job(self, queue: str, job_id: str) -> JobInfo:

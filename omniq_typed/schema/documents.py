@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from omniq_typed.schema.function_digest import UNKNOWN
 from omniq_typed.schema.generator import comment_of
-from omniq_typed.schema.python_functions import UNKNOWN, split_comment
+from omniq_typed.schema.python_functions import split_comment
 from omniq_typed.schema.traits import Traits, traits_of
 from omniq_typed.schema.wording import LISTS, MAPS, SINGLES, rewrite
 
@@ -19,8 +20,6 @@ Schema: TypeAlias = Any
 
 UNSAID_KEY = "x-unsaid"
 """In the schemas of a Document: what its comment says that JSON Schema cannot."""
-PLACES = "items by place"
-"""Begins what is said of an array whose items are told apart by their place."""
 
 _REF = "#/$defs/"
 _PROSE = frozenset(
@@ -267,9 +266,9 @@ def _bare(schema: Json) -> Json:
     found = {key: value for key, value in schema.items() if key not in _PROSE}
     functions, fact = split_comment(comment_of(schema))
     is_clear = not any(f" {UNKNOWN} (" in each for each in functions)
-    if schema.get("contentMediaType") == "application/json":
-        # No validator looks into the text, but the reader does.
-        functions, is_clear = (*functions, "reads JSON in a text"), False
+    # Of these the schema does not say enough to compare them.
+    if schema.get("contentMediaType") == "application/json" or "items by place" in fact:
+        functions, is_clear = (*functions, fact or "JSON in a text"), False
     if functions or fact:
         found[UNSAID_KEY] = Unsaid(functions, frozenset({fact} - {""}), is_clear)
     return found

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import reduce
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -163,4 +164,4 @@ class Words:
     def _of_length(self, least: int, most: float) -> Iterable[str]:
         source, rng = texts(self._regexes), Random(0)
         tries = (source.random(rng, least, most) for _ in range(_TRIES))
-        yield from [each for each in tries if each is not None][:1]
+        yield from islice((each for each in tries if each is not None), 1)

@@ -25,8 +25,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from omniq_typed.schema.documents import (
-    ANYTHING,
-    PLACES,
     Document,
     Json,
     Parts,
@@ -35,7 +33,7 @@ from omniq_typed.schema.documents import (
     text_of,
 )
 from omniq_typed.schema.implications import implied_words
-from omniq_typed.schema.places import OTHER, Goal, Step, goals_of, without_inner
+from omniq_typed.schema.places import Goal, goals_of, without_inner
 from omniq_typed.schema.traits import effort, together, types_of
 from omniq_typed.schema.wording import rewrite
 
@@ -128,8 +126,6 @@ class Prover:
         if not parts.unsaid.is_met_by(writer.unsaid):
             return self._takes_each_choice(reader, writer, level)
         writer = without_functions(writer, parts)
-        if any(each.startswith(PLACES) for each in parts.unsaid.facts):
-            return self._takes_by_place(parts, writer, level)
         return all(self._holds(schema, writer, level) for schema in parts.schemas)
 
     def _holds(self, reader: Schema, writer: Parts, level: tuple[str, ...]) -> bool:
@@ -176,25 +172,6 @@ class Prover:
             return False
         goals = goals_of(reader, writer, self._writer)
         return all(self._takes_below(goal, level) for goal in goals)
-
-    def _takes_by_place(self, parts: Parts, writer: Parts, level: tuple[str, ...]) -> bool:
-        """Arrays whose comments say in the same words which item is of which of their schemas."""
-        readers = [each for each in parts.schemas if "items" in each]
-        writers = [each for each in writer.schemas if "items" in each]
-        if len(readers) != 1 or len(writers) != 1:
-            return False
-        taken, written = (_choices(each[0]["items"]) for each in (readers, writers))
-        if len(taken) != len(written):
-            return False
-        items = [self._writer.parts(each) or ANYTHING for each in written]
-        step = Step(OTHER, is_item=True)
-        goals = (Goal(step, *pair) for pair in zip(taken, items, strict=True))
-        without_items = [
-            {**each, "items": True} if "items" in each else each for each in parts.schemas
-        ]
-        return all(self._takes_below(goal, level) for goal in goals) and all(
-            self._holds(each, writer, level) for each in without_items
-        )
 
     def _takes_below(self, goal: Goal, level: tuple[str, ...]) -> bool:
         before = len(self._assumed)
@@ -257,11 +234,8 @@ def bare(writer: Parts) -> Parts:
 def constants_of(schemas: Iterable[Schema]) -> dict[str, Any]:
     """Fields that have one value only."""
     fields = [item for each in schemas if each for item in each.get("properties", {}).items()]
-    return {name: each["const"] for name, each in fields if each and "const" in each}
-
-
-def _choices(items: Schema) -> list[Schema]:
-    return items["anyOf"] if isinstance(items, dict) and items.keys() == {"anyOf"} else [items]
+    plain = {name: each for name, each in fields if isinstance(each, dict)}
+    return {name: each["const"] for name, each in plain.items() if "const" in each}
 
 
 def _without_rest(schema: Json) -> Json:

@@ -62,11 +62,21 @@ class Texts:
         )
         self._is_exact = complete and all(_is_exact(tree) for tree in (*trees, *refused))
         self._chars: dict[int, str] = {}
+        self._plain: dict[int, str] = {}
 
     @property
     def exist(self) -> bool:
         """Whether there are any (that are not very long)."""
         return self._states[0].to_end < inf
+
+    @property
+    def start(self) -> State:
+        """Where every text begins."""
+        return self._states[0]
+
+    def characters(self, mask: int) -> str:
+        """What a way stands for, the plainest characters first."""
+        return self._among(mask)
 
     @property
     def cannot_exist(self) -> bool:
@@ -88,7 +98,7 @@ class Texts:
             if len(text) >= wanted:
                 nearest = min(way[1].to_end for way in ways)
                 ways = [way for way in ways if way[1].to_end == nearest]
-            mask, state = rng.choice(ways)
+            mask, state = ways[int(rng.random() * len(ways))]
             text += self._char(mask, rng)
         return text if state.whole and least <= len(text) <= most else None
 
@@ -132,11 +142,20 @@ class Texts:
         return text
 
     def _char(self, mask: int, rng: Random) -> str:
-        chars = self._among(mask)
+        """The first and the last more often than the others, the plain ones too."""
+        chars, place = self._among(mask), rng.random()
         if rng.random() < _PLAIN_SHARE:
-            plain = [each for each in chars if " " <= each <= "~"]
-            chars = "".join(plain) or chars
-        return rng.choice((chars[0], chars[-1], rng.choice(chars), rng.choice(chars)))
+            chars = self._plain_among(mask) or chars
+        if place < 0.5:
+            return chars[0] if place < 0.25 else chars[-1]
+        return chars[int((place - 0.5) * 2 * len(chars))]
+
+    def _plain_among(self, mask: int) -> str:
+        found = self._plain.get(mask)
+        if found is None:
+            found = "".join(each for each in self._among(mask) if " " <= each <= "~")
+            self._plain[mask] = found
+        return found
 
     def _among(self, mask: int) -> str:
         found = self._chars.get(mask)

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import islice, product
 from math import inf
 from typing import Any, Literal, TypeAlias
+from urllib.parse import unquote
 
 import jsonschema_rs
 
@@ -103,9 +104,11 @@ class Shapes:
     """The shapes of a schema and of all schemas in it."""
 
     def __init__(self, schema: Json) -> None:
-        self._definitions: Json = schema.get("$defs", {})
+        self._whole = schema
         self._found: dict[int, tuple[Schema, tuple[Shape, ...]]] = {}
         self._fitting: dict[tuple[int, int], bool] = {}
+        self._heights: dict[int, float] = {}
+        self._sorted: dict[int, list[tuple[float, Shape]]] = {}
 
     def of(self, schema: Schema) -> tuple[Shape, ...]:
         """Those that a value may have, none where there can be no value."""
@@ -119,10 +122,22 @@ class Shapes:
 
     def height(self, schema: Schema) -> float:
         """How many levels a value has at the least: 0 for what holds nothing."""
-        return next((depth for depth in range(_DEEPEST) if self._fits(schema, depth)), inf)
+        known = self._heights.get(id(schema))
+        if known is None:
+            depths = (depth for depth in range(_DEEPEST) if self._fits(schema, depth))
+            known = self._heights[id(schema)] = next(depths, inf)
+        return known
 
-    def height_of(self, shape: Shape) -> float:
-        """As `height`, of one shape."""
+    def lowest_first(self, schema: Schema) -> list[tuple[float, Shape]]:
+        """The shapes that have an end, each with its height; null before all others."""
+        known = self._sorted.get(id(schema))
+        if known is None:
+            found = [(self._height_of(each), each) for each in self.of(schema)]
+            found.sort(key=lambda pair: (pair[0], pair[1].kind != "null"))
+            known = self._sorted[id(schema)] = [pair for pair in found if pair[0] < inf]
+        return known
+
+    def _height_of(self, shape: Shape) -> float:
         inner = [self.height(each) for each in self._wanted(shape)]
         return 1 + max(inner) if inner else 0
 
@@ -160,8 +175,7 @@ class Shapes:
         if reference is not None:
             if reference in above:
                 return []
-            target = self._definitions[reference.rpartition("/")[2]]
-            demands.append(self._ways(target, (*above, reference)))
+            demands.append(self._ways(self._target(reference), (*above, reference)))
         demands += [self._ways(each, above) for each in schema.get("allOf", ())]
         for word in ("anyOf", "oneOf"):
             if word in schema:
@@ -169,6 +183,15 @@ class Shapes:
                 demands.append(choices[:MOST_SHAPES])
         joined = (tuple(part for way in each for part in way) for each in product(*demands))
         return list(islice(joined, MOST_SHAPES))
+
+    def _target(self, reference: str) -> Schema:
+        """What a JSON pointer leads to; nothing is known of other documents."""
+        found: Any = self._whole
+        for part in reference.removeprefix("#").split("/")[1:]:
+            name = unquote(part).replace("~1", "/").replace("~0", "~")
+            found = found[int(name)] if isinstance(found, list) else found.get(name, False)
+        is_known = reference.startswith("#") and isinstance(found, (dict, bool))
+        return found if is_known else False
 
 
 def _shapes_of(parts: tuple[Json, ...]) -> Iterator[Shape]:

@@ -1,12 +1,13 @@
 """Fields that come, go, and change their names."""
 
-from pydantic import AliasChoices, BaseModel, Field, computed_field
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, computed_field
+from pydantic.alias_generators import to_camel
 
-from tests.evolution.pairs import pair
+from tests.evolution.pairs import Types, pair
 
 
 @pair("An optional field is added", backward="ok", forward="ok")
-def optional_added():
+def optional_added() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -18,7 +19,7 @@ def optional_added():
 
 
 @pair("A field with a default is added", backward="ok", forward="ok")
-def default_added():
+def default_added() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -30,7 +31,7 @@ def default_added():
 
 
 @pair("A field with a default factory is added", backward="ok", forward="ok")
-def factory_added():
+def factory_added() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -42,7 +43,7 @@ def factory_added():
 
 
 @pair("A required field is added", backward="break", forward="ok")
-def required_added():
+def required_added() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -54,7 +55,7 @@ def required_added():
 
 
 @pair("A field that may be null but not left out is added", backward="break", forward="ok")
-def nullable_added():
+def nullable_added() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -66,7 +67,7 @@ def nullable_added():
 
 
 @pair("A required field is removed", backward="ok", forward="break")
-def required_removed():
+def required_removed() -> Types:
     class Old(BaseModel):
         name: str
         count: int
@@ -78,7 +79,7 @@ def required_removed():
 
 
 @pair("A field with a default is removed", backward="ok", forward="ok")
-def default_removed():
+def default_removed() -> Types:
     class Old(BaseModel):
         name: str
         count: int = 1
@@ -90,7 +91,7 @@ def default_removed():
 
 
 @pair("A required field gets a default (it is written all the same)", backward="ok", forward="ok")
-def default_given():
+def default_given() -> Types:
     class Old(BaseModel):
         name: str
         count: int
@@ -103,7 +104,7 @@ def default_given():
 
 
 @pair("A field loses its default (it was written all the same)", backward="ok", forward="ok")
-def default_taken():
+def default_taken() -> Types:
     class Old(BaseModel):
         name: str
         count: int = 1
@@ -116,7 +117,7 @@ def default_taken():
 
 
 @pair("A default changes", backward="ok", forward="ok")
-def default_changed():
+def default_changed() -> Types:
     class Old(BaseModel):
         count: int = 1
 
@@ -127,7 +128,7 @@ def default_changed():
 
 
 @pair("A field is left out where it is empty", backward="ok", forward="break")
-def left_out_where_empty():
+def left_out_where_empty() -> Types:
     class Old(BaseModel):
         name: str
         note: str | None
@@ -140,7 +141,7 @@ def left_out_where_empty():
 
 
 @pair("A field is not written any more", backward="ok", forward="break")
-def excluded():
+def excluded() -> Types:
     class Old(BaseModel):
         name: str
         count: int
@@ -153,7 +154,7 @@ def excluded():
 
 
 @pair("A required field is renamed", backward="break", forward="break")
-def renamed():
+def renamed() -> Types:
     class Old(BaseModel):
         client: str
 
@@ -164,7 +165,7 @@ def renamed():
 
 
 @pair("An optional field is renamed (what it held is lost)", backward="ok", forward="ok")
-def optional_renamed():
+def optional_renamed() -> Types:
     class Old(BaseModel):
         client: str | None = None
 
@@ -175,7 +176,7 @@ def optional_renamed():
 
 
 @pair("A field is renamed, with the old name as its alias", backward="ok", forward="ok")
-def renamed_with_alias():
+def renamed_with_alias() -> Types:
     class Old(BaseModel):
         client: str
 
@@ -185,8 +186,8 @@ def renamed_with_alias():
     return Old, New
 
 
-@pair("A field is renamed, and read under both names", backward="unknown", forward="break")
-def renamed_read_under_both():
+@pair("A field is renamed, and read under both names", backward="ok", forward="break")
+def renamed_read_under_both() -> Types:
     class Old(BaseModel):
         client: str
 
@@ -197,7 +198,7 @@ def renamed_read_under_both():
 
 
 @pair("A field gets an alias", backward="break", forward="break")
-def alias_added():
+def alias_added() -> Types:
     class Old(BaseModel):
         customer: str
 
@@ -208,9 +209,7 @@ def alias_added():
 
 
 @pair("All fields get aliases in camel case", backward="break", forward="break")
-def camel_case():
-    from pydantic.alias_generators import to_camel
-
+def camel_case() -> Types:
     class Old(BaseModel):
         order_id: str
 
@@ -220,8 +219,44 @@ def camel_case():
     return Old, New
 
 
+@pair("Aliases in camel case, and names are read too", backward="ok", forward="break")
+def camel_case_besides() -> Types:
+    class Old(BaseModel):
+        order_id: str
+
+    class New(BaseModel, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True):
+        order_id: str
+
+    return Old, New
+
+
+@pair("A field is read under a name that had another type", backward="break", forward="ok")
+def name_reused() -> Types:
+    class Old(BaseModel):
+        weight: str = ""
+
+    class New(BaseModel):
+        grams: int = Field(default=0, validation_alias=AliasChoices("grams", "weight"))
+
+    return Old, New
+
+
+@pair("A field is read from within another", backward="unknown", forward="break")
+def read_from_path() -> Types:
+    class Price(BaseModel):
+        amount: int
+
+    class Old(BaseModel):
+        price: Price
+
+    class New(BaseModel):
+        amount: int = Field(validation_alias=AliasChoices("amount", AliasPath("price", "amount")))
+
+    return Old, New
+
+
 @pair("Fields change places", backward="ok", forward="ok")
-def reordered():
+def reordered() -> Types:
     class Old(BaseModel):
         name: str
         count: int
@@ -234,7 +269,7 @@ def reordered():
 
 
 @pair("A field is described", backward="ok", forward="ok")
-def described():
+def described() -> Types:
     class Old(BaseModel):
         count: int
 
@@ -245,7 +280,7 @@ def described():
 
 
 @pair("A computed field is added", backward="ok", forward="ok")
-def computed_added():
+def computed_added() -> Types:
     class Old(BaseModel):
         width: int
 
@@ -261,7 +296,7 @@ def computed_added():
 
 
 @pair("A computed field becomes a field", backward="ok", forward="ok")
-def computed_stored():
+def computed_stored() -> Types:
     class Old(BaseModel):
         width: int
 
@@ -278,7 +313,7 @@ def computed_stored():
 
 
 @pair("Unknown fields are refused from now on", backward="ok", forward="ok")
-def extra_forbidden():
+def extra_forbidden() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -289,7 +324,7 @@ def extra_forbidden():
 
 
 @pair("A field is added where unknown ones are refused", backward="ok", forward="break")
-def added_where_forbidden():
+def added_where_forbidden() -> Types:
     class Old(BaseModel, extra="forbid"):
         name: str
 
@@ -301,7 +336,7 @@ def added_where_forbidden():
 
 
 @pair("A field is removed where unknown ones are refused", backward="break", forward="ok")
-def removed_where_forbidden():
+def removed_where_forbidden() -> Types:
     class Old(BaseModel, extra="forbid"):
         name: str
         note: str | None = None
@@ -313,7 +348,7 @@ def removed_where_forbidden():
 
 
 @pair("Unknown fields, kept so far, are refused", backward="break", forward="ok")
-def extra_kept_then_forbidden():
+def extra_kept_then_forbidden() -> Types:
     class Old(BaseModel, extra="allow"):
         name: str
 
@@ -324,7 +359,7 @@ def extra_kept_then_forbidden():
 
 
 @pair("A field is added where unknown ones were kept", backward="break", forward="ok")
-def added_where_kept():
+def added_where_kept() -> Types:
     class Old(BaseModel, extra="allow"):
         name: str
 

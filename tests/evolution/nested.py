@@ -8,13 +8,13 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
 
 from omniq_typed import SafeInt
-from tests.evolution.pairs import pair
+from tests.evolution.pairs import Types, pair
 
 T = TypeVar("T")
 
 
 @pair("An inner class gets a required field", backward="break", forward="ok")
-def inner_required_added():
+def inner_required_added() -> Types:
     class OldMoney(BaseModel):
         amount: int
 
@@ -32,7 +32,7 @@ def inner_required_added():
 
 
 @pair("An inner class gets an optional field", backward="ok", forward="ok")
-def inner_optional_added():
+def inner_optional_added() -> Types:
     class OldMoney(BaseModel):
         amount: int
 
@@ -50,7 +50,7 @@ def inner_optional_added():
 
 
 @pair("An inner class is renamed", backward="ok", forward="ok")
-def inner_renamed():
+def inner_renamed() -> Types:
     class OldMoney(BaseModel):
         amount: int
 
@@ -67,7 +67,7 @@ def inner_renamed():
 
 
 @pair("Fields move into an inner class", backward="break", forward="break")
-def fields_gathered():
+def fields_gathered() -> Types:
     class Money(BaseModel):
         amount: int
         currency: str
@@ -83,7 +83,7 @@ def fields_gathered():
 
 
 @pair("An inner class may be left out", backward="ok", forward="break")
-def inner_optional():
+def inner_optional() -> Types:
     class Money(BaseModel):
         amount: int
 
@@ -119,21 +119,21 @@ class NodeWithName(BaseModel):
 
 
 @pair("A recursive class gets an optional field", backward="ok", forward="ok")
-def recursive_extended():
+def recursive_extended() -> Types:
     Old = OldNode
     New = NodeWithNote
     return Old, New
 
 
 @pair("A value in a recursive class is widened", backward="ok", forward="break")
-def recursive_widened():
+def recursive_widened() -> Types:
     Old = OldNode
     New = NodeWithFloat
     return Old, New
 
 
 @pair("A recursive class gets a required field", backward="break", forward="ok")
-def recursive_required_added():
+def recursive_required_added() -> Types:
     Old = OldNode
     New = NodeWithName
     return Old, New
@@ -155,14 +155,14 @@ class LinkOfTwoEnd(BaseModel):
 
 
 @pair("A chain of any length is cut", backward="break", forward="ok")
-def recursion_ended():
+def recursion_ended() -> Types:
     Old = OldChain
     New = LinkOfTwo
     return Old, New
 
 
 @pair("A model becomes a dataclass", backward="ok", forward="ok")
-def model_to_dataclass():
+def model_to_dataclass() -> Types:
     class Old(BaseModel):
         name: str
         tags: list[str] = []
@@ -176,7 +176,7 @@ def model_to_dataclass():
 
 
 @pair("A model becomes a TypedDict", backward="ok", forward="ok")
-def model_to_typed_dict():
+def model_to_typed_dict() -> Types:
     class Old(BaseModel):
         name: str
         count: int
@@ -189,7 +189,7 @@ def model_to_typed_dict():
 
 
 @pair("A model with a default becomes a TypedDict without", backward="ok", forward="break")
-def defaults_to_not_required():
+def defaults_to_not_required() -> Types:
     class Old(BaseModel):
         name: str
         count: int
@@ -202,7 +202,7 @@ def defaults_to_not_required():
 
 
 @pair("A dataclass becomes one of Pydantic's", backward="ok", forward="ok")
-def dataclass_to_pydantic():
+def dataclass_to_pydantic() -> Types:
     @dataclass
     class Old:
         count: int
@@ -215,7 +215,7 @@ def dataclass_to_pydantic():
 
 
 @pair("A TypedDict gets a key that may be missing", backward="ok", forward="ok")
-def key_added():
+def key_added() -> Types:
     class Old(TypedDict):
         name: str
 
@@ -227,7 +227,7 @@ def key_added():
 
 
 @pair("A key that may be missing has to be there", backward="break", forward="ok")
-def key_required():
+def key_required() -> Types:
     class Old(TypedDict):
         name: str
         note: NotRequired[str]
@@ -240,7 +240,7 @@ def key_required():
 
 
 @pair("A key may be missing", backward="ok", forward="break")
-def key_not_required():
+def key_not_required() -> Types:
     class Old(TypedDict):
         name: str
         note: str
@@ -253,7 +253,7 @@ def key_not_required():
 
 
 @pair("The argument of a generic class is widened", backward="ok", forward="break")
-def generic_widened():
+def generic_widened() -> Types:
     class Box(BaseModel, Generic[T]):
         content: T
 
@@ -263,7 +263,7 @@ def generic_widened():
 
 
 @pair("A generic class is written out", backward="ok", forward="ok")
-def generic_written_out():
+def generic_written_out() -> Types:
     class Box(BaseModel, Generic[T]):
         content: T
 
@@ -276,7 +276,7 @@ def generic_written_out():
 
 
 @pair("Fields move into a base class", backward="ok", forward="ok")
-def base_class():
+def base_class() -> Types:
     class NewEvent(BaseModel):
         id: str
 
@@ -291,7 +291,7 @@ def base_class():
 
 
 @pair("The base class gets a required field", backward="break", forward="ok")
-def base_class_extended():
+def base_class_extended() -> Types:
     class OldEvent(BaseModel):
         id: str
 
@@ -309,12 +309,12 @@ def base_class_extended():
 
 
 @pair("A subclass narrows a field", backward="break", forward="ok")
-def subclass_narrows():
+def subclass_narrows() -> Types:
     class Event(BaseModel):
         id: int | str
 
     class NewEvent(Event):
-        id: int
+        id: int  # pyright: ignore[reportIncompatibleVariableOverride]
 
     Old = Event
     New = NewEvent
@@ -322,7 +322,7 @@ def subclass_narrows():
 
 
 @pair("A root model becomes the list in it", backward="ok", forward="ok")
-def root_model():
+def root_model() -> Types:
     class Names(RootModel[list[str]]):
         pass
 

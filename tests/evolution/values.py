@@ -18,11 +18,11 @@ from pydantic import (
 )
 
 from omniq_typed import SafeInt
-from tests.evolution.pairs import pair
+from tests.evolution.pairs import Types, pair
 
 
 @pair("A value may be null", backward="ok", forward="break")
-def null_allowed():
+def null_allowed() -> Types:
     class Old(BaseModel):
         note: str
 
@@ -33,7 +33,7 @@ def null_allowed():
 
 
 @pair("A value may not be null any more", backward="break", forward="ok")
-def null_refused():
+def null_refused() -> Types:
     class Old(BaseModel):
         note: str | None = None
 
@@ -44,7 +44,7 @@ def null_refused():
 
 
 @pair("int becomes float", backward="ok", forward="break")
-def int_to_float():
+def int_to_float() -> Types:
     class Old(BaseModel):
         amount: SafeInt
 
@@ -55,7 +55,7 @@ def int_to_float():
 
 
 @pair("float becomes int", backward="break", forward="ok")
-def float_to_int():
+def float_to_int() -> Types:
     class Old(BaseModel):
         amount: FiniteFloat
 
@@ -66,7 +66,7 @@ def float_to_int():
 
 
 @pair("int becomes Decimal", backward="ok", forward="break")
-def int_to_decimal():
+def int_to_decimal() -> Types:
     class Old(BaseModel):
         amount: SafeInt
 
@@ -77,7 +77,7 @@ def int_to_decimal():
 
 
 @pair("Decimal becomes float", backward="break", forward="ok")
-def decimal_to_float():
+def decimal_to_float() -> Types:
     class Old(BaseModel):
         amount: Decimal
 
@@ -88,7 +88,7 @@ def decimal_to_float():
 
 
 @pair("int becomes str", backward="break", forward="break")
-def int_to_str():
+def int_to_str() -> Types:
     class Old(BaseModel):
         number: int
 
@@ -99,7 +99,7 @@ def int_to_str():
 
 
 @pair("bool becomes int", backward="break", forward="break")
-def bool_to_int():
+def bool_to_int() -> Types:
     class Old(BaseModel):
         paid: bool
 
@@ -110,7 +110,7 @@ def bool_to_int():
 
 
 @pair("int becomes int or str", backward="ok", forward="break")
-def int_to_union():
+def int_to_union() -> Types:
     class Old(BaseModel):
         number: int
 
@@ -121,7 +121,7 @@ def int_to_union():
 
 
 @pair("A lower bound is added", backward="break", forward="ok")
-def bound_added():
+def bound_added() -> Types:
     class Old(BaseModel):
         count: int
 
@@ -132,7 +132,7 @@ def bound_added():
 
 
 @pair("A bound is loosened", backward="ok", forward="break")
-def bound_loosened():
+def bound_loosened() -> Types:
     class Old(BaseModel):
         count: int = Field(ge=10, le=20)
 
@@ -143,7 +143,7 @@ def bound_loosened():
 
 
 @pair("Bounds move", backward="break", forward="break")
-def bounds_moved():
+def bounds_moved() -> Types:
     class Old(BaseModel):
         count: int = Field(ge=0, le=10)
 
@@ -154,7 +154,7 @@ def bounds_moved():
 
 
 @pair("An open bound of int becomes a closed one", backward="ok", forward="ok")
-def bound_reworded():
+def bound_reworded() -> Types:
     class Old(BaseModel):
         count: int = Field(gt=0)
 
@@ -165,7 +165,7 @@ def bound_reworded():
 
 
 @pair("An open bound of float becomes a closed one", backward="ok", forward="break")
-def bound_closed():
+def bound_closed() -> Types:
     class Old(BaseModel):
         share: FiniteFloat = Field(gt=0)
 
@@ -176,7 +176,7 @@ def bound_closed():
 
 
 @pair("SafeInt becomes int", backward="ok", forward="break")
-def safe_int_to_int():
+def safe_int_to_int() -> Types:
     class Old(BaseModel):
         number: SafeInt
 
@@ -187,7 +187,7 @@ def safe_int_to_int():
 
 
 @pair("A multiple is demanded", backward="break", forward="ok")
-def multiple_demanded():
+def multiple_demanded() -> Types:
     class Old(BaseModel):
         size: int
 
@@ -198,7 +198,7 @@ def multiple_demanded():
 
 
 @pair("Multiples of 4 become multiples of 2", backward="ok", forward="break")
-def multiple_loosened():
+def multiple_loosened() -> Types:
     class Old(BaseModel):
         size: int = Field(multiple_of=4)
 
@@ -209,7 +209,7 @@ def multiple_loosened():
 
 
 @pair("A Decimal gets more digits", backward="ok", forward="break")
-def more_digits():
+def more_digits() -> Types:
     class Old(BaseModel):
         amount: Annotated[Decimal, Field(max_digits=8, decimal_places=2)]
 
@@ -220,7 +220,7 @@ def more_digits():
 
 
 @pair("A Decimal gets bounds", backward="break", forward="ok")
-def decimal_bounded():
+def decimal_bounded() -> Types:
     class Old(BaseModel):
         amount: Annotated[Decimal, Field(max_digits=8, decimal_places=2)]
 
@@ -231,7 +231,7 @@ def decimal_bounded():
 
 
 @pair("A text may be longer", backward="ok", forward="break")
-def longer_text():
+def longer_text() -> Types:
     class Old(BaseModel):
         name: Annotated[str, Field(max_length=10)]
 
@@ -242,7 +242,7 @@ def longer_text():
 
 
 @pair("A text may not be empty", backward="break", forward="ok")
-def text_not_empty():
+def text_not_empty() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -253,7 +253,7 @@ def text_not_empty():
 
 
 @pair("A pattern is added", backward="break", forward="ok")
-def pattern_added():
+def pattern_added() -> Types:
     class Old(BaseModel):
         code: str
 
@@ -264,7 +264,7 @@ def pattern_added():
 
 
 @pair("A pattern allows more", backward="ok", forward="break")
-def pattern_widened():
+def pattern_widened() -> Types:
     class Old(BaseModel):
         code: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
@@ -275,7 +275,7 @@ def pattern_widened():
 
 
 @pair("A pattern is worded otherwise", backward="ok", forward="ok")
-def pattern_reworded():
+def pattern_reworded() -> Types:
     class Old(BaseModel):
         code: Annotated[str, Field(pattern="^[0-9]{3}$")]
 
@@ -286,7 +286,7 @@ def pattern_reworded():
 
 
 @pair("A pattern becomes a length", backward="ok", forward="break")
-def pattern_to_length():
+def pattern_to_length() -> Types:
     class Old(BaseModel):
         code: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
@@ -297,7 +297,7 @@ def pattern_to_length():
 
 
 @pair("Blanks around a text are taken off", backward="ok", forward="ok")
-def stripped():
+def stripped() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -308,7 +308,7 @@ def stripped():
 
 
 @pair("str becomes datetime", backward="break", forward="ok")
-def str_to_datetime():
+def str_to_datetime() -> Types:
     class Old(BaseModel):
         at: str
 
@@ -319,7 +319,7 @@ def str_to_datetime():
 
 
 @pair("A time with an offset may have none", backward="ok", forward="break")
-def offset_optional():
+def offset_optional() -> Types:
     class Old(BaseModel):
         at: AwareDatetime
 
@@ -330,7 +330,7 @@ def offset_optional():
 
 
 @pair("A time with an offset has none any more", backward="break", forward="break")
-def offset_refused():
+def offset_refused() -> Types:
     class Old(BaseModel):
         at: AwareDatetime
 
@@ -341,7 +341,7 @@ def offset_refused():
 
 
 @pair("datetime becomes date", backward="break", forward="break")
-def datetime_to_date():
+def datetime_to_date() -> Types:
     class Old(BaseModel):
         at: AwareDatetime
 
@@ -352,7 +352,7 @@ def datetime_to_date():
 
 
 @pair("Seconds become timedelta", backward="break", forward="break")
-def seconds_to_timedelta():
+def seconds_to_timedelta() -> Types:
     class Old(BaseModel):
         lasts: int
 
@@ -363,7 +363,7 @@ def seconds_to_timedelta():
 
 
 @pair("str becomes UUID", backward="break", forward="ok")
-def str_to_uuid():
+def str_to_uuid() -> Types:
     class Old(BaseModel):
         id: str
 
@@ -374,7 +374,7 @@ def str_to_uuid():
 
 
 @pair("UUID becomes UUID4", backward="break", forward="ok")
-def uuid_to_uuid4():
+def uuid_to_uuid4() -> Types:
     class Old(BaseModel):
         id: UUID
 
@@ -385,7 +385,7 @@ def uuid_to_uuid4():
 
 
 @pair("HttpUrl becomes AnyUrl", backward="ok", forward="break")
-def http_url_to_any_url():
+def http_url_to_any_url() -> Types:
     class Old(BaseModel):
         link: HttpUrl
 
@@ -396,7 +396,7 @@ def http_url_to_any_url():
 
 
 @pair("str becomes bytes in base64", backward="break", forward="ok")
-def str_to_bytes():
+def str_to_bytes() -> Types:
     class Old(BaseModel):
         data: str
 

@@ -45,7 +45,7 @@ class Place:
 
     def become(self, schema: Json) -> None:
         """Another schema instead; definitions stay."""
-        kept = {key: self.node[key] for key in ("$defs", "$schema") if key in self.node}
+        kept: Json = {key: self.node[key] for key in ("$defs", "$schema") if key in self.node}
         self.node.clear()
         self.node.update({**schema, **kept})
 
@@ -95,11 +95,11 @@ def add_property(place: Place) -> None:
 
 def rename_property(place: Place) -> None:
     place.needs("properties")
-    name = place.one_of(place.node["properties"])
+    name = place.one_of(each for each in place.node["properties"] if each != "renamed")
     place.node["properties"]["renamed"] = place.node["properties"].pop(name)
     if name in place.node.get("required", []):
         unrequired(place, name)
-        place.node.setdefault("required", []).append("renamed")
+        place.node["required"] = sorted({*place.node.get("required", []), "renamed"})
 
 
 def require(place: Place) -> None:

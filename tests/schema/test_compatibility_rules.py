@@ -1,0 +1,68 @@
+"""The verdicts on pairs of types: as written down, as the check says, and as the types themselves
+say when payloads of the one are decoded by the other."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from omniq_typed import MessageType
+from omniq_typed.schema.export import reader_schema, writer_schema
+from omniq_typed.schema.generator import UNSAID
+from omniq_typed.schema.sampling import Sampler
+from tests.evolution import PAIRS, Pair
+from tests.evolution.page import PAGE, page
+from tests.evolution.verdicts import Direction, said_of, sides, takes, written
+
+each_pair = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
+each_direction = pytest.mark.parametrize("direction", ["backward", "forward"])
+PAYLOADS = 1_000
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.evolution.page"
+
+
+@each_direction
+@each_pair
+def test_the_check_says_what_is_written_down(pair: Pair, direction: Direction) -> None:
+    assert said_of(pair, direction).verdict == getattr(pair, direction)
+
+
+@each_pair
+def test_types_read_what_their_schemas_allow(pair: Pair) -> None:
+    """Unless they say that they do not say all. Names of the one are tried in the other."""
+    names = {name: None for each in (pair.old, pair.new) for name in named_in(each)}
+    for message_type in (pair.old, pair.new):
+        for schema in (writer_schema(message_type), reader_schema(message_type)):
+            made_up = Sampler(schema, names=names).payloads(20)
+            refused = [each for each in made_up if not takes(message_type, orjson.dumps(each))]
+            assert refused == [] or UNSAID in str(reader_schema(message_type)), schema
+
+
+def named_in(message_type: MessageType[Any]) -> Iterator[str]:
+    fields = getattr(message_type.cls, "model_fields", {})
+    yield from (*fields, *reader_schema(message_type).get("properties", {}))
+
+
+@pytest.mark.slow
+@each_direction
+@each_pair
+def test_payloads_confirm_the_verdict(pair: Pair, direction: Direction) -> None:
+    reader, writer = sides(pair, direction)
+    verdict = getattr(pair, direction)
+    payloads = list(written(writer, reader, PAYLOADS))
+    refused = [payload for payload in payloads if not takes(reader, payload)]
+    if verdict == "ok":
+        assert len(payloads) >= PAYLOADS
+        assert refused == []
+    if verdict == "break":
+        assert refused != []
+
+
+def test_there_are_pairs_of_all_kinds() -> None:
+    said = [getattr(pair, direction) for pair in PAIRS for direction in ("backward", "forward")]
+    assert len(PAIRS) >= 60
+    assert said.count("unknown") < len(said) / 10
+    assert len({pair.title for pair in PAIRS}) == len(PAIRS)
