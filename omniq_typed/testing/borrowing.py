@@ -1,11 +1,30 @@
-"""Another bus's handlers, and what a test adds to them, which the other bus does not get."""
+"""What a test takes from an application's bus: its handlers, to which it may add; and its place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeAlias
 
+from omniq_typed.async_bus import AsyncBus
+from omniq_typed.async_client import AsyncOmniqClient
+from omniq_typed.bus import Bus
+from omniq_typed.client import OmniqClient
 from omniq_typed.consumers import Consumers
+from omniq_typed.transport.address import Address
+from omniq_typed.transport.memory import AsyncMemoryTransport, MemoryServer, MemoryTransport
+from omniq_typed.transport.stage import AsyncStagedTransport, Stage, StagedTransport
 from omniq_typed.worker.routing import Route
+
+Redirectable: TypeAlias = Bus | AsyncBus | OmniqClient | AsyncOmniqClient
+"""What can be made to work on another server for a while."""
+
+
+class OnStage(Protocol):
+    """A stepped bus."""
+
+    transport: Any
+    _stage: Stage
 
 
 class BorrowedConsumers(Consumers):
@@ -48,3 +67,38 @@ class BorrowedConsumers(Consumers):
             for queue, handler in layer._invalid_handlers.items():
                 merged.add_invalid_handler(queue, handler)
         return merged
+
+
+@contextmanager
+def taken_over(stepped: OnStage, *users: Redirectable) -> Generator[None]:
+    """Within, what the users publish and run goes to the server of a stepped bus, in its time."""
+    before: list[tuple[Any, Any]] = []
+    try:
+        for user in users:
+            transport = _transport_for(user, stepped)
+            for holder in _holders(user):
+                before.append((holder, holder.transport))
+                holder.transport = transport
+        yield
+    finally:
+        for holder, own in reversed(before):
+            if isinstance(holder.transport, StagedTransport):
+                holder.transport.close()
+            holder.transport = own
+
+
+def _holders(user: Redirectable) -> list[Any]:
+    return [user, user._publisher] if isinstance(user, (Bus, AsyncBus)) else [user]
+
+
+def _transport_for(user: Redirectable, stepped: OnStage) -> StagedTransport | AsyncStagedTransport:
+    """The stepped bus's own, or one of the other kind on the same stage."""
+    own: StagedTransport | AsyncStagedTransport = stepped.transport
+    blocking = isinstance(user, (Bus, OmniqClient))
+    if blocking is isinstance(own, StagedTransport):
+        return own
+    address = own.address or Address()
+    if address.memory is None:
+        return (StagedTransport if blocking else AsyncStagedTransport)(address, stepped._stage)
+    server = MemoryServer.named(address.memory)
+    return MemoryTransport(server) if blocking else AsyncMemoryTransport(server)

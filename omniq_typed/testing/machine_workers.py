@@ -21,9 +21,10 @@ from omniq_typed.core.reserve import reserve
 from omniq_typed.core.settle import settle
 from omniq_typed.models import Settlement
 from omniq_typed.testing.attempts import Attempt, Attempts
+from omniq_typed.testing.borrowing import Redirectable
 from omniq_typed.testing.interruption import WorkerDied
 from omniq_typed.testing.lines import Line
-from omniq_typed.testing.memory_bus import AsyncMemoryBus, MemoryBus, Redirectable, memory
+from omniq_typed.testing.memory_bus import AsyncMemoryBus, MemoryBus, memory
 from omniq_typed.testing.stepping import ends_the_test
 from omniq_typed.worker.routing import Consumer
 

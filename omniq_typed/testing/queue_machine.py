@@ -21,6 +21,7 @@ from omniq_typed import testing
 from omniq_typed.async_bus import AsyncBus
 from omniq_typed.bus import Bus
 from omniq_typed.errors import InvalidArgument
+from omniq_typed.testing.borrowing import Redirectable
 from omniq_typed.testing.interruption import (
     InjectedFailure,
     Interruption,
@@ -28,7 +29,7 @@ from omniq_typed.testing.interruption import (
     lines_in,
 )
 from omniq_typed.testing.machine_workers import MachineWorkers
-from omniq_typed.testing.memory_bus import AsyncMemoryBus, MemoryBus, Redirectable
+from omniq_typed.testing.memory_bus import AsyncMemoryBus, MemoryBus
 
 R = TypeVar("R")
 
