@@ -7,7 +7,9 @@
     │   ├── BatchTooLarge
     │   ├── InvalidPayload                a typed payload that its own type does not allow
     │   ├── InvalidMessageType            a message type or a handler that cannot be registered
-    │   └── InvalidBatch                  messages of publish_many that could never be published
+    │   │   └── IncompatibleSchema        a version that does not keep to those registered
+    │   ├── InvalidBatch                  messages of publish_many that could never be published
+    │   └── NoStrategy                    a type that omniq_typed.testing can make no values of
     ├── OperationRefused (RuntimeError)   the server ran the script and said no
     │   ├── LeaseLost                     the lease is another's by now, or over
     │   ├── JobNotFound
@@ -43,6 +45,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from omniq_typed.models import PublishResult
+    from omniq_typed.schema.check import Finding
 
 
 class OmniqError(Exception):
@@ -120,6 +123,21 @@ class InvalidMessageType(InvalidArgument):
     """A message type or handler that cannot be registered."""
 
 
+class IncompatibleSchema(InvalidMessageType):
+    """A version of a message type that does not keep to what its registered versions ask for.
+    Nothing was registered, published or consumed.
+
+    `name` and `version` are those of the first one; `breaks`: all that is wrong, each with rule,
+    JSON pointer and, where one was found, a payload that would be refused (schema/check.py).
+    """
+
+    def __init__(self, name: str, version: int, problem: str, breaks: tuple[Finding, ...]) -> None:
+        super().__init__("schema", problem)
+        self.name = name
+        self.version = version
+        self.breaks = breaks
+
+
 class InvalidBatch(InvalidArgument):
     """Messages of `publish_many` that could never be published; none of the others was.
 
@@ -130,6 +148,18 @@ class InvalidBatch(InvalidArgument):
         rows = "; ".join(f"[{index}] {error}" for index, error in errors.items())
         super().__init__("messages", f"nothing was published, {len(errors)} cannot be: {rows}")
         self.errors = errors
+
+
+class NoStrategy(InvalidArgument):
+    """A type, or a part of one, of which omniq_typed.testing knows no values.
+
+    `subject`: the message type; `path`: JSON pointer of the part ('' is the whole).
+    """
+
+    def __init__(self, subject: str, path: str, problem: str) -> None:
+        super().__init__("payloads", f"{subject}, {path or 'the whole'}: {problem}")
+        self.subject = subject
+        self.path = path
 
 
 class PortabilityWarning(UserWarning):

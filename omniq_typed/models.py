@@ -26,6 +26,33 @@ Ordering = Literal["relaxed", "strict"]
 group waiting for it (strict; such a group runs one job at a time)."""
 
 
+class Compatibility(StrEnum):
+    """What a new version of a message type owes to the versions before it. The transitive ones
+    look at all earlier versions, the others at the last one."""
+
+    NONE = "NONE"
+    BACKWARD = "BACKWARD"
+    """New readers take what old writers wrote."""
+    FORWARD = "FORWARD"
+    """Old readers take what new writers write."""
+    FULL = "FULL"
+    """Both."""
+    BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
+    FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
+    FULL_TRANSITIVE = "FULL_TRANSITIVE"
+
+
+CompatibilityName = Literal[
+    "NONE",
+    "BACKWARD",
+    "FORWARD",
+    "FULL",
+    "BACKWARD_TRANSITIVE",
+    "FORWARD_TRANSITIVE",
+    "FULL_TRANSITIVE",
+]
+
+
 class ChildAck:
     """Negative answers of `child_ack`; any answer ≥ 0 is the number of children still to finish."""
 

@@ -1,16 +1,18 @@
 """Servers for every test, each started by the first test that asks for it.
 
-Under pytest-xdist every worker has servers of its own.
+Under pytest-xdist every worker has servers of its own; packages of Node are fetched once for all.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests import node
 from tests.memory_engine import MemoryEngine, sort_out
 from tests.servers import (
     AnyServer,
@@ -102,3 +104,11 @@ def any_server(request: pytest.FixtureRequest) -> AnyServer:
 def _make_fresh(server: AnyServer) -> None:
     server.ensure_running()
     server.flushall()
+
+
+@pytest.fixture(scope="session")
+def node_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose node_modules has what the tests need. Skips where npm does not answer."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return node.install(shared / "node")

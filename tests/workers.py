@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from omniq_typed import (
     AsyncOmniqClient,
@@ -230,19 +230,20 @@ def watching(url: str) -> Iterator[Watch]:
         watch.close()
 
 
-class Program:
-    """A Python program as a process. Its lines are what a test waits for."""
+class Process:
+    """A program as a process. Its lines are what a test waits for; `lines`: all of them so far."""
 
-    def __init__(self, source: str, *args: str) -> None:
+    def __init__(self, command: list[str], cwd: Path, env: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-c", source, *args],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            command,
+            cwd=cwd,
+            env={**os.environ, **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
+        self.lines: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
         self.errors: list[str] = []
         self._readers = [
@@ -255,6 +256,7 @@ class Program:
     def _read_lines(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self.lines.append(line.strip())
             self._lines.put(line.strip())
 
     def _read_errors(self) -> None:
@@ -282,7 +284,7 @@ class Program:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still runs after {timeout_s} s") from None
 
-    def __enter__(self) -> Program:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -294,3 +296,11 @@ class Program:
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
+
+
+class Program(Process):
+    """A Python program, by its source."""
+
+    def __init__(self, source: str, *args: str) -> None:
+        command = [sys.executable, "-u", "-c", source, *args]
+        super().__init__(command, ROOT, {"PYTHONPATH": str(ROOT)})

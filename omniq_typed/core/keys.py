@@ -35,6 +35,9 @@ _FIXED = (
 )
 
 STATS_SUFFIX = ":stats"
+_SCHEMAS = "{omniq:schemas}"
+SCHEMA_KEYS_PATTERN = f"~{_SCHEMAS}:*"
+"""What a user's ACL has to grant to register schemas; `%R` in front, to read them."""
 
 
 def check_queue(queue: object) -> str:
@@ -107,6 +110,21 @@ def counter_keys(key: str) -> tuple[bytes, bytes, bytes]:
     _check_id("key", key, _COUNTER_NAME, 128)
     base = f"{{cc:{key}}}"
     return (f"{base}:count".encode(), f"{base}:done".encode(), f"{base}:finished".encode())
+
+
+def schema_keys() -> tuple[bytes, ...]:
+    """The key that lists all message types in the registry of schemas; those of the types are
+    built from it, lua/lib/type_key.lua."""
+    return (f"{_SCHEMAS}:types".encode(),)
+
+
+def check_type_name(name: object) -> str:
+    """The name of a message type, or InvalidArgument: the rule of queue names."""
+    if not isinstance(name, str) or not _QUEUE_NAME.match(name):
+        raise InvalidArgument(
+            "name", f"{name!r} is none; use 1 to 128 letters, digits, '.', '_' or '-'"
+        )
+    return name
 
 
 def stats_pattern() -> str:

@@ -17,7 +17,7 @@ from omniq_typed.errors import InvalidMessageType
 from omniq_typed.messages.message_type import MessageType, try_adapter
 from omniq_typed.messages.place import place_of, place_of_frame
 from omniq_typed.messages.registry import Registry, default_registry
-from omniq_typed.models import Ordering
+from omniq_typed.models import Compatibility, CompatibilityName, Ordering
 from omniq_typed.protocols import RetryPolicy
 
 T = TypeVar("T")
@@ -39,6 +39,8 @@ def message(
     group_limit: int = 0,
     dedup_key: Callable[[Any], str] | None = None,
     strict_types: bool | None = None,
+    shared: bool = False,
+    compatibility: Compatibility | CompatibilityName | None = None,
     registry: Registry | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Makes a Pydantic model, a dataclass or a TypedDict a message type.
@@ -48,7 +50,10 @@ def message(
     payload: the group, and what makes a message the same when published again (its job id is then
     the name and this key). `strict_types`: whether a type whose JSON other languages, or its own
     schema, read differently is an error (True), a PortabilityWarning (None) or neither (False:
-    Python alone reads it). Raises InvalidMessageType, InvalidArgument.
+    Python alone reads it). `compatibility`: what versions of this name owe to one another when
+    their schemas are compared; None leaves it to the index of the exported schemas, or, where the
+    type is `shared` between teams or languages, is FULL_TRANSITIVE. Raises InvalidMessageType,
+    InvalidArgument.
     """
     known = default_registry if registry is None else registry
     options = _checked(
@@ -64,6 +69,8 @@ def message(
         group_limit=group_limit,
         dedup_key=dedup_key,
         strict_types=known.strict_types if strict_types is None else strict_types,
+        shared=shared,
+        compatibility=compatibility,
     )
 
     def register(cls: type[T]) -> type[T]:
@@ -95,6 +102,8 @@ def message_type(
     group_limit: int = 0,
     dedup_key: Callable[[Any], str] | None = None,
     strict_types: bool | None = None,
+    shared: bool = False,
+    compatibility: Compatibility | CompatibilityName | None = None,
     registry: Registry | None = None,
 ) -> MessageType[T]:
     """Makes any type a message type that no decorator can stand on: a union with a discriminator,
@@ -119,6 +128,8 @@ def message_type(
         group_limit=group_limit,
         dedup_key=dedup_key,
         strict_types=known.strict_types if strict_types is None else strict_types,
+        shared=shared,
+        compatibility=compatibility,
     )
     made: MessageType[T] = MessageType(
         cls=declared,
@@ -148,7 +159,19 @@ def _checked(**options: Any) -> dict[str, Any]:
     retry = options["retry"]
     if retry is not None and not callable(getattr(retry, "delay_ms", None)):
         raise InvalidMessageType("retry", f"{retry!r} is no retry policy: it has no delay_ms")
-    return options
+    if not isinstance(options["shared"], bool):
+        raise InvalidMessageType("shared", f"{options['shared']!r} is neither True nor False")
+    return {**options, "compatibility": _checked_mode(options["compatibility"])}
+
+
+def _checked_mode(mode: object) -> Compatibility | None:
+    if mode is None:
+        return None
+    if not isinstance(mode, str) or mode not in list(Compatibility):
+        raise InvalidMessageType(
+            "compatibility", f"{mode!r} is none; use one of {', '.join(Compatibility)}"
+        )
+    return Compatibility(mode)
 
 
 def _check_name(name: object) -> None:

@@ -21,7 +21,7 @@ from typing_extensions import TypeAliasType, is_typeddict
 from omniq_typed.errors import Fault, InvalidMessageType, PortabilityWarning
 from omniq_typed.messages.exactness import exactness_check
 from omniq_typed.messages.portability import Hazard, hazards
-from omniq_typed.models import Ordering
+from omniq_typed.models import Compatibility, Ordering
 from omniq_typed.protocols import RetryPolicy
 
 T = TypeVar("T")
@@ -34,7 +34,8 @@ class MessageType(Generic[T]):
     """A registered type. Times in ms; `queue` None: the publisher names one.
 
     `gid` and `dedup_key` are functions of the payload; `retry` is for consumers that name no
-    policy; `defined_at` is the place of the registration, file:line.
+    policy; `shared` says that other teams or languages use the type; `defined_at` is the place of
+    the registration, file:line.
     """
 
     name: str
@@ -51,6 +52,8 @@ class MessageType(Generic[T]):
     group_limit: int = 0
     dedup_key: Callable[[Any], str] | None = None
     strict_types: bool | None = None
+    shared: bool = False
+    compatibility: Compatibility | None = None
     defined_at: str = ""
     built: TypeAdapter[T] | None = field(default=None, repr=False)
     """The adapter, where it could be built at the registration."""
@@ -91,6 +94,13 @@ class MessageType(Generic[T]):
             # A message that is fine is to be published, whatever the export makes of its type.
             log.exception("the schema of %s could not be made", self.label)
             return ""
+
+    @property
+    def declared_compatibility(self) -> Compatibility | None:
+        """What the code says that versions owe to one another; None where it says nothing."""
+        if self.compatibility is None and self.shared:
+            return Compatibility.FULL_TRANSITIVE
+        return self.compatibility
 
     @cached_property
     def classes(self) -> frozenset[type]:

@@ -4,6 +4,7 @@ messages in them."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -11,6 +12,7 @@ from omniq_typed.errors import InvalidArgument
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.schema.draft07 import to_draft07
 from omniq_typed.schema.export import fingerprint, reader_schema, writer_schema
+from omniq_typed.schema.sampling import Sampler
 from omniq_typed.schema.wording import LISTS, MAPS, SINGLES
 
 Json: TypeAlias = dict[str, Any]
@@ -68,6 +70,17 @@ def asyncapi_document(
         "operations": _operations(known),
         "components": {"messages": messages, "schemas": schemas},
     }
+
+
+def made_up_examples(routes: Iterable[Route]) -> dict[str, list[Any]]:
+    """The smallest payload of each message type of the routes, for `asyncapi_document`; none for a
+    type of whose schema no payload could be made up."""
+    types = {each.message_type.label: each.message_type for each in routes}
+    found = {}
+    for label, message_type in types.items():
+        with suppress(InvalidArgument):
+            found[label] = [Sampler(writer_schema(message_type)).smallest()]
+    return found
 
 
 def _key(message_type: MessageType[Any]) -> str:

@@ -4,6 +4,7 @@ Schema 2020-12 in words that every validator knows, the same bytes for the same 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
@@ -13,7 +14,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from omniq_typed.errors import InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
-from omniq_typed.schema.generator import TAG, WireSchema
+from omniq_typed.schema.generator import TAG, UNSAID, WireSchema, comment_of
+from omniq_typed.schema.python_functions import split_comment
 from omniq_typed.schema.wording import LISTS, MAPS, SINGLES, as_key, in_known_words, rewrite
 
 Json: TypeAlias = dict[str, Any]
@@ -24,10 +26,10 @@ _REF = "#/$defs/"
 _PROSE = frozenset({"$schema", "title", "description", "examples", "deprecated", "default"})
 
 
-def writer_schema(message_type: MessageType[Any]) -> Json:
+def writer_schema(message_type: MessageType[Any], generator: type[WireSchema] = WireSchema) -> Json:
     """What a writer emits: objects are closed, and all fields that are always written required.
-    Raises InvalidMessageType for a type that has no JSON Schema."""
-    return _schema(message_type, "serialization")
+    `generator`: one that says more of some types, for comparisons. Raises InvalidMessageType for a type that has no JSON Schema."""
+    return _schema(message_type, "serialization", generator)
 
 
 def reader_schema(message_type: MessageType[Any]) -> Json:
@@ -39,12 +41,16 @@ def reader_schema(message_type: MessageType[Any]) -> Json:
 
 def canonical_json(schema: Json) -> bytes:
     """Compact JSON, keys sorted."""
-    return orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a bound beyond 64 bits
+        text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return text.encode()
 
 
 def fingerprint(schema: Json) -> str:
-    """16 hex digits of what a schema means. Titles, descriptions and defaults, the names and the
-    order of its definitions and of its properties do not count."""
+    """16 hex digits of what a schema means. Titles, descriptions and defaults, the user's functions
+    that check, the names and the order of definitions and of properties do not count."""
     definitions = schema.get("$defs", {})
     numbers = {name: str(index) for index, name in enumerate(_names_in_order(schema, sort=True))}
     kept = {name: each for name, each in definitions.items() if name in numbers}
@@ -52,10 +58,14 @@ def fingerprint(schema: Json) -> str:
     return hashlib.sha256(canonical_json(_renamed(meaning, numbers))).hexdigest()[:16]
 
 
-def _schema(message_type: MessageType[Any], mode: Literal["serialization", "validation"]) -> Json:
+def _schema(
+    message_type: MessageType[Any],
+    mode: Literal["serialization", "validation"],
+    generator: type[WireSchema] = WireSchema,
+) -> Json:
     try:
         raw = message_type.adapter.json_schema(
-            mode=mode, schema_generator=WireSchema, ref_template=_REF + "{model}"
+            mode=mode, schema_generator=generator, ref_template=_REF + "{model}"
         )
     except PydanticInvalidForJsonSchema as error:
         said = str(error).partition("\n\n")[0]
@@ -189,4 +199,9 @@ def _without_prose(schema: Json) -> Json:
     found = {key: value for key, value in schema.items() if key not in _PROSE}
     if "required" in found:
         found["required"] = sorted(found["required"])
+    if comment_of(found):
+        unsaid = split_comment(comment_of(found))[1]
+        found["$comment"] = UNSAID + unsaid
+        if not unsaid:
+            del found["$comment"]
     return found

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from omniq_typed.schema import wire_texts
 from omniq_typed.schema.numerals import Bounds, decimal_patterns
+from omniq_typed.schema.python_functions import checks_of, users_function
 from omniq_typed.schema.regexes import to_ecma
 
 Json: TypeAlias = dict[str, Any]
@@ -236,7 +237,7 @@ class WireSchema(GenerateJsonSchema):
         if self.mode == "serialization":
             return _any_of(choices)
         if tag is None:
-            return _with_unsaid(_any_of(choices), ["a function tells the choices apart"])
+            return _any_of(choices)
         return {"anyOf": [{**each, TAG: tag} for each in choices]}
 
     def lax_or_strict_schema(self, schema: Any) -> Json:
@@ -245,33 +246,25 @@ class WireSchema(GenerateJsonSchema):
             return self.generate_inner(schema["strict_schema"])
         return super().lax_or_strict_schema(schema)
 
-    def function_before_schema(self, schema: Any) -> Json:
-        """A function of the user may refuse, or change, what its schema allows."""
-        return self._checked_by_code(schema, super().function_before_schema(schema))
-
-    def function_after_schema(self, schema: Any) -> Json:
-        """See `function_before_schema`."""
-        return self._checked_by_code(schema, super().function_after_schema(schema))
-
-    def function_wrap_schema(self, schema: Any) -> Json:
-        """See `function_before_schema`."""
-        return self._checked_by_code(schema, super().function_wrap_schema(schema))
-
-    def function_plain_schema(self, schema: Any) -> Json:
-        """See `function_before_schema`."""
-        return self._checked_by_code(schema, super().function_plain_schema(schema))
-
-    def _checked_by_code(self, schema: Any, found: Json) -> Json:
-        function = schema.get("function", {}).get("function")
-        if self.mode == "serialization" or _is_pydantics(function):
+    def generate_inner(self, schema: Any) -> Json:
+        """In both modes with what functions of the user check: what is written is read back before
+        it leaves. Here, since serializers and schemas in the user's own words hide the rest."""
+        found = super().generate_inner(schema)
+        checks = checks_of(schema, hidden=self.mode == "serialization")
+        if not checks:
             return found
-        return _with_unsaid(dict(found), ["a Python function"])
+        if "ref" not in schema or "$ref" not in found:
+            return _with_checks(dict(found), checks)
+        definition = self.get_schema_from_definitions(found["$ref"])
+        if definition is not None and not comment_of(definition).endswith(checks):
+            _with_checks(definition, checks)
+        return found
 
     def ser_schema(self, schema: Any) -> Json | None:
         """What a function of the user writes without saying what can be anything."""
         by_function = schema["type"] in ("function-plain", "function-wrap")
         if by_function and schema.get("return_schema") is None:
-            return None if _is_pydantics(schema.get("function")) else {}
+            return {} if users_function(schema.get("function")) else None
         return super().ser_schema(schema)
 
 
@@ -306,6 +299,19 @@ def _with_unsaid(found: Json, unsaid: list[str]) -> Json:
     if unsaid:
         said = str(found.get("$comment", "")).removeprefix(UNSAID).split(", ")
         found["$comment"] = UNSAID + ", ".join(dict.fromkeys(filter(None, [*said, *unsaid])))
+    return found
+
+
+def comment_of(schema: Json) -> str:
+    """What is said in a comment that JSON Schema has no words for; '' where there is nothing."""
+    comment = str(schema.get("$comment", ""))
+    return comment.removeprefix(UNSAID) if comment.startswith(UNSAID) else ""
+
+
+def _with_checks(found: Json, checks: str) -> Json:
+    """Behind those that are there: they run from the inside out, and each may run twice."""
+    said = comment_of(found)
+    found["$comment"] = UNSAID + (f"{said}, {checks}" if said else checks)
     return found
 
 
@@ -381,9 +387,3 @@ def _may_be_missing(schema: Mapping[str, Any]) -> bool:
         choices = [each[0] if isinstance(each, tuple) else each for each in schema["choices"]]
         return any(_may_be_missing(each) for each in choices)
     return bool(schema["type"] == "missing-sentinel")
-
-
-def _is_pydantics(function: Any) -> bool:
-    module = str(getattr(function, "__module__", ""))
-    ours = module == "pydantic" or module.startswith(("pydantic.", "pydantic_core"))
-    return ours and module != "pydantic.functional_serializers"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from omniq_typed.schema import wire_texts
-from omniq_typed.schema.generator import UNSAID, base64_text
+from omniq_typed.schema.generator import UNSAID, base64_text, comment_of
 from omniq_typed.schema.numerals import integer_pattern
 
 Json: TypeAlias = dict[str, Any]
@@ -53,7 +53,10 @@ _TEXTS: dict[str, Json] = {
     "ipv6interface": {"pattern": wire_texts.IPV6_NETWORK},
     "json-string": {"contentMediaType": "application/json"},
     **{
-        f"uuid{version}": {"format": "uuid", "pattern": f"^[0-9A-Fa-f-]{{14}}{version}"}
+        f"uuid{version}": {
+            "format": "uuid",
+            "pattern": f"^[0-9A-Fa-f-]{{14}}{version}[0-9A-Fa-f-]{{4}}[89ABab]",
+        }
         for version in range(1, 9)
     },
 }
@@ -95,7 +98,9 @@ def in_known_words(schema: Json) -> Json:
             found["allOf"] = [*found.get("allOf", []), {"pattern": found["pattern"]}]
         found |= said
         if name in _UNSAID_OF:
-            found["$comment"] = UNSAID + _UNSAID_OF[name]
+            found["$comment"] = UNSAID + ", ".join(
+                filter(None, [_UNSAID_OF[name], comment_of(found)])
+            )
     return {key: found[key] for key in KEYWORDS if key in found}
 
 
@@ -108,6 +113,14 @@ def as_key(schema: Any, definitions: Json, depth: int = 20) -> Json:
     """The schema of a value that is the key of an object, where all is text: 7 is '7'."""
     if not isinstance(schema, dict) or depth == 0:
         return {}
+    found = _as_key(schema, definitions, depth)
+    words = _LOST_OF_KEYS.get(str(schema.get("type")), ())
+    lost = [f"{word} {schema[word]}" for word in words if word in schema]
+    comment = ", ".join(filter(None, [comment_of(found), *lost, comment_of(schema)]))
+    return {**found, "$comment": UNSAID + comment} if comment else found
+
+
+def _as_key(schema: Json, definitions: Json, depth: int) -> Json:
     if "$ref" in schema:
         target = definitions.get(schema["$ref"].rpartition("/")[2], {})
         return as_key(target, definitions, depth - 1)
@@ -125,7 +138,8 @@ def as_key(schema: Any, definitions: Json, depth: int = 20) -> Json:
         return {"type": "string", "pattern": r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?$"}
     if kind == "boolean":
         return {"enum": ["true", "false"]}
-    return {key: value for key, value in schema.items() if key not in ("title", "description")}
+    prose = ("title", "description", "$comment")
+    return {key: value for key, value in schema.items() if key not in prose}
 
 
 def _integer_key(schema: Json) -> str:
@@ -136,6 +150,8 @@ def _integer_key(schema: Json) -> str:
 
 _LEAST = ("minimum", "exclusiveMinimum")
 _MOST = ("maximum", "exclusiveMaximum")
+_LOST_OF_KEYS = {"integer": ("multipleOf",), "number": (*_LEAST, *_MOST, "multipleOf")}
+"""What a pattern does not say of a number."""
 
 
 def _written_key(value: Any) -> str:

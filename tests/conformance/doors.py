@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+import pytest
+
 from omniq_typed import (
     AsyncOmniqClient,
     AsyncQueueMonitor,
@@ -133,6 +135,16 @@ def fail(client: OmniqClient, queue: str, job_id: str, now_ms: int = T0) -> None
     job = take(client, queue, now_ms)
     assert job.job_id == job_id
     client.ack_fail(queue=queue, job_id=job_id, lease_token=job.lease_token, now_ms_override=now_ms)
+
+
+def server_of_face(request: pytest.FixtureRequest, face: Face) -> Server:
+    """An empty Redis for the blocking face, an empty Valkey for asyncio: for tests of what goes on
+    in front of the scripts, which other tests try on every kind of server."""
+    kind = "redis" if face == "sync" else "valkey"
+    found: Server = request.getfixturevalue(f"{kind}_server")
+    found.ensure_running()
+    found.flushall()
+    return found
 
 
 def nodes(server: AnyServer) -> list[Server]:

@@ -12,29 +12,27 @@ from omniq_typed.messages.codec import encode
 from omniq_typed.schema.asyncapi import Route, asyncapi_document
 from omniq_typed.schema.draft07 import to_draft07
 from omniq_typed.schema.export import reader_schema, writer_schema
+from tests import node
 from tests.catalogue import FORMS
 from tests.catalogue.near_misses import collect
-from tests.schema import node
 from tests.schema.test_export import BEYOND_A_SCHEMA
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return node.install(tmp_path_factory.mktemp("node"))
+HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("dialect", ["2020", "draft-07"])
 @pytest.mark.parametrize("view", ["writer", "reader"])
-def test_ajv_in_strict_mode_takes_what_is_published(folder: Path, view: str, dialect: str) -> None:
+def test_ajv_in_strict_mode_takes_what_is_published(
+    node_packages: Path, view: str, dialect: str
+) -> None:
     questions: list[dict[str, Any]] = []
     for form in FORMS:
         schema = (writer_schema if view == "writer" else reader_schema)(form.message_type)
         payloads = [encode(form.message_type, sample).decode() for sample in form.samples]
         converted = schema if dialect == "2020" else to_draft07(schema)
         questions.append({"dialect": dialect, "schema": converted, "payloads": payloads})
-    answers = node.ajv(folder, questions)
+    answers = node.ajv(node_packages, questions)
     assert {
         form.label: answer
         for form, answer in zip(FORMS, answers, strict=True)
@@ -42,7 +40,7 @@ def test_ajv_in_strict_mode_takes_what_is_published(folder: Path, view: str, dia
     } == {}
 
 
-def test_ajv_refuses_what_our_reader_refuses(folder: Path) -> None:
+def test_ajv_refuses_what_our_reader_refuses(node_packages: Path) -> None:
     by_form: dict[str, tuple[dict[str, Any], list[Any]]] = {}
     for case in collect(FORMS, 20 * len(FORMS), seed=13):
         if case.allowed:
@@ -67,7 +65,7 @@ def test_ajv_refuses_what_our_reader_refuses(folder: Path) -> None:
         )
         question["payloads"].append(text)
         cases.append(case)
-    answers = node.ajv(folder, [question for question, _ in by_form.values()])
+    answers = node.ajv(node_packages, [question for question, _ in by_form.values()])
     wrong, asked = [], 0
     for (_, cases), answer in zip(by_form.values(), answers, strict=True):
         assert answer["error"] is None
@@ -79,7 +77,7 @@ def test_ajv_refuses_what_our_reader_refuses(folder: Path) -> None:
     assert wrong == []
 
 
-def test_the_official_parser_of_asyncapi_has_no_complaint(folder: Path) -> None:
+def test_the_official_parser_of_asyncapi_has_no_complaint(node_packages: Path) -> None:
     types = [form.message_type for form in FORMS]
     routes = [Route("send", each.queue or "queue", each) for each in types]
     routes += [Route("receive", each.queue or "queue", each) for each in types[::2]]
@@ -90,7 +88,7 @@ def test_the_official_parser_of_asyncapi_has_no_complaint(folder: Path) -> None:
     document = asyncapi_document(
         routes, title="Catalogue", version="1.0.0", server="localhost:6379", examples=examples
     )
-    answer = orjson.loads(node.run("asyncapi.cjs", folder, orjson.dumps(document)))
+    answer = orjson.loads(node.run(HERE / "asyncapi.cjs", node_packages, orjson.dumps(document)))
     assert answer["parsed"]
     errors = [each for each in answer["diagnostics"] if each["severity"] == 0]
     assert errors == []

@@ -57,7 +57,7 @@ class Order:
     amount: SafeInt
 
 
-@message("place", registry=registry)
+@message("place", registry=registry, shared=True, compatibility="FULL")
 class Place(TypedDict):
     city: str
 

@@ -18,6 +18,7 @@ from omniq_typed import MessageType, PortabilityWarning, Registry, SafeInt, mess
 from omniq_typed.core.backoff import Fixed
 from omniq_typed.errors import InvalidArgument, InvalidMessageType, InvalidPayload, UndecodableJob
 from omniq_typed.messages.codec import decode, encode
+from omniq_typed.models import Compatibility
 
 T = TypeVar("T")
 HERE = Path(__file__).name
@@ -292,6 +293,38 @@ def test_strict_types_false_is_silent() -> None:
         warnings.simplefilter("error")
         message("meeting", registry=Registry(), strict_types=False)(Meeting)
         message("meeting", registry=Registry(strict_types=False))(Meeting)
+
+
+def test_what_versions_owe_to_one_another_is_said_outright_or_by_sharing() -> None:
+    def declared(**options: Any) -> Compatibility | None:
+        own = Registry(strict_types=False)
+        message("page", registry=own, **options)(Page[int])
+        by_function = message_type(Page[str], name="other", registry=own, **options)
+        assert by_function.declared_compatibility == own.types()[1].declared_compatibility
+        return own.types()[1].declared_compatibility
+
+    assert declared() is None
+    assert declared(shared=True) == Compatibility.FULL_TRANSITIVE
+    assert declared(compatibility="FORWARD") == Compatibility.FORWARD
+    assert declared(compatibility=Compatibility.NONE, shared=True) == Compatibility.NONE
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"compatibility": "full"}, r"compatibility: 'full' is none; use one of NONE, BACKWARD, "),
+        ({"compatibility": True}, r"compatibility: True is none"),
+        ({"compatibility": ["FULL"]}, r"compatibility: \['FULL'\] is none"),
+        ({"shared": "yes"}, r"shared: 'yes' is neither True nor False"),
+    ],
+)
+def test_what_is_no_compatibility_is_refused(options: dict[str, Any], said: str) -> None:
+    own = Registry(strict_types=False)
+    with pytest.raises(InvalidMessageType, match=said):
+        message("page", registry=own, **options)(Page[int])
+    with pytest.raises(InvalidMessageType, match=said):
+        message_type(Page[int], name="page", registry=own, **options)
+    assert own.types() == []
 
 
 def test_a_portable_type_is_silent() -> None:

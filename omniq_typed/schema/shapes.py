@@ -1,0 +1,261 @@
+"""A schema taken apart: references followed, choices apart, so that each shape that is left says
+plainly of one kind of value what it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import islice, product
+from math import inf
+from typing import Any, Literal, TypeAlias
+
+import jsonschema_rs
+
+Json: TypeAlias = dict[str, Any]
+Schema: TypeAlias = Json | bool
+Kind: TypeAlias = Literal["null", "boolean", "integer", "number", "string", "array", "object"]
+
+KINDS: tuple[Kind, ...] = ("null", "boolean", "integer", "string", "array", "object", "number")
+MOST_SHAPES = 300
+"""Of one schema: of unions of unions with more, the first ones."""
+_DEEPEST = 40
+_COMBINED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "$defs"})
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """`parts`: plain schemas, all of which a value of this kind has to keep to; `values`: the only
+    ones there are, where the schema names them."""
+
+    kind: Kind
+    parts: tuple[Json, ...]
+    values: tuple[Any, ...] | None = None
+
+    def highest(self, word: str) -> Any:
+        """The strictest of a keyword that bounds from below; None without one."""
+        return max((part[word] for part in self.parts if word in part), default=None)
+
+    def lowest(self, word: str) -> Any:
+        """The strictest of a keyword that bounds from above; None without one."""
+        return min((part[word] for part in self.parts if word in part), default=None)
+
+    def each(self, word: str) -> list[Any]:
+        """All that the parts say by a keyword."""
+        return [part[word] for part in self.parts if word in part]
+
+    @cached_property
+    def properties(self) -> dict[str, Schema]:
+        """What the properties that have names hold; those that are required come first."""
+        named = [name for part in self.parts for name in part.get("properties", ())]
+        return {name: self.property(name) for name in dict.fromkeys([*self.required, *named])}
+
+    @cached_property
+    def required(self) -> list[str]:
+        """Names of the properties that have to be there."""
+        return list(dict.fromkeys(name for names in self.each("required") for name in names))
+
+    def property(self, name: str) -> Schema:
+        """What a property holds."""
+        known = self._by_name.get(name)
+        if known is None:
+            known = self._by_name[name] = self._property(name)
+        return known
+
+    @cached_property
+    def _by_name(self) -> dict[str, Schema]:
+        return {}
+
+    @cached_property
+    def others(self) -> list[Schema]:
+        """What properties may hold of which nothing is said by name."""
+        patterns = [each for part in self.each("patternProperties") for each in part.values()]
+        return [_all_of(self.each("additionalProperties")), *patterns]
+
+    def _property(self, name: str) -> Schema:
+        named = [part.get("properties", {}) for part in self.parts]
+        if not any(name in each for each in named) and len(self.others) == 1:
+            return self.others[0]
+        return _all_of([each for part in self.parts for each in _property(part, name)])
+
+    @cached_property
+    def names(self) -> Schema:
+        """What the names of other properties look like."""
+        patterns: list[Schema] = [
+            {"anyOf": [{"pattern": each} for each in part["patternProperties"]]}
+            for part in self.parts
+            if part.get("additionalProperties") is False and part.get("patternProperties")
+        ]
+        return _all_of([{"type": "string"}, *self.each("propertyNames"), *patterns])
+
+    def item(self, index: int) -> Schema:
+        """What the item at a place holds; False where there may be none."""
+        return self.items[min(index, len(self.items) - 1)]
+
+    @cached_property
+    def items(self) -> Sequence[Schema]:
+        """What each item holds, up to the one from which on they are all alike."""
+        size = max((len(each) for each in self.each("prefixItems")), default=0)
+        return [_all_of([_item(part, at) for part in self.parts]) for at in range(size + 1)]
+
+
+class Shapes:
+    """The shapes of a schema and of all schemas in it."""
+
+    def __init__(self, schema: Json) -> None:
+        self._definitions: Json = schema.get("$defs", {})
+        self._found: dict[int, tuple[Schema, tuple[Shape, ...]]] = {}
+        self._fitting: dict[tuple[int, int], bool] = {}
+
+    def of(self, schema: Schema) -> tuple[Shape, ...]:
+        """Those that a value may have, none where there can be no value."""
+        known = self._found.get(id(schema))
+        if known is None:
+            ways = self._ways(schema, ())
+            shapes = tuple(shape for parts in ways for shape in _shapes_of(parts))
+            # The schema is kept, so that no other gets its id.
+            known = self._found[id(schema)] = (schema, shapes)
+        return known[1]
+
+    def height(self, schema: Schema) -> float:
+        """How many levels a value has at the least: 0 for what holds nothing."""
+        return next((depth for depth in range(_DEEPEST) if self._fits(schema, depth)), inf)
+
+    def height_of(self, shape: Shape) -> float:
+        """As `height`, of one shape."""
+        inner = [self.height(each) for each in self._wanted(shape)]
+        return 1 + max(inner) if inner else 0
+
+    def _fits(self, schema: Schema, depth: int) -> bool:
+        shapes = self.of(schema)
+        key = (id(schema), depth)
+        if key not in self._fitting:
+            self._fitting[key] = any(self._shape_fits(shape, depth) for shape in shapes)
+        return self._fitting[key]
+
+    def _shape_fits(self, shape: Shape, depth: int) -> bool:
+        wanted = self._wanted(shape)
+        return not wanted or (depth > 0 and all(self._fits(each, depth - 1) for each in wanted))
+
+    @staticmethod
+    def _wanted(shape: Shape) -> list[Schema]:
+        """The schemas of what a value cannot do without."""
+        if shape.values is not None:
+            return []
+        if shape.kind == "object":
+            return [shape.properties[name] for name in shape.required]
+        if shape.kind == "array":
+            least = shape.highest("minItems") or 0
+            return [shape.item(at) for at in range(min(least, len(shape.items)))]
+        return []
+
+    def _ways(self, schema: Schema, above: tuple[str, ...]) -> list[tuple[Json, ...]]:
+        """Each choice within as a tuple of plain schemas that hold at once. `above`: references
+        that were followed to get here, which say nothing new."""
+        if isinstance(schema, bool):
+            return [()] if schema else []
+        plain = {key: value for key, value in schema.items() if key not in _COMBINED}
+        demands: list[list[tuple[Json, ...]]] = [[(plain,)] if plain else [()]]
+        reference = schema.get("$ref")
+        if reference is not None:
+            if reference in above:
+                return []
+            target = self._definitions[reference.rpartition("/")[2]]
+            demands.append(self._ways(target, (*above, reference)))
+        demands += [self._ways(each, above) for each in schema.get("allOf", ())]
+        for word in ("anyOf", "oneOf"):
+            if word in schema:
+                choices = [way for each in schema[word] for way in self._ways(each, above)]
+                demands.append(choices[:MOST_SHAPES])
+        joined = (tuple(part for way in each for part in way) for each in product(*demands))
+        return list(islice(joined, MOST_SHAPES))
+
+
+def _shapes_of(parts: tuple[Json, ...]) -> Iterator[Shape]:
+    kinds: list[Kind] = [kind for kind in KINDS if all(kind in _kinds(part) for part in parts)]
+    if "number" in kinds and "integer" in kinds:
+        kinds.remove("integer")
+    named = [values for part in parts for values in _named(part)]
+    for kind in kinds:
+        if not named:
+            yield Shape(kind, parts)
+            continue
+        values = [each for each in named[0] if _is_of(each, kind) and _in_all(each, named[1:])]
+        if values:
+            yield Shape(kind, parts, tuple(values))
+
+
+def _named(part: Json) -> Iterator[list[Any]]:
+    if "enum" in part:
+        yield part["enum"]
+    if "const" in part:
+        yield [part["const"]]
+
+
+def _in_all(value: Any, lists: list[list[Any]]) -> bool:
+    return all(any(_same(value, each) for each in values) for values in lists)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _is_of(value: Any, kind: Kind) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    match kind:
+        case "null":
+            return value is None
+        case "integer":
+            return isinstance(value, int)
+        case "number":
+            return isinstance(value, (int, float))
+        case "string":
+            return isinstance(value, str)
+        case "array":
+            return isinstance(value, list)
+        case _:
+            return kind == "object" and isinstance(value, dict)
+
+
+def _kinds(part: Json) -> tuple[str, ...]:
+    said = part.get("type", KINDS)
+    kinds = (said,) if isinstance(said, str) else tuple(said)
+    return (*kinds, "integer") if "number" in kinds else kinds
+
+
+def _property(part: Json, name: str) -> Iterator[Schema]:
+    found = False
+    if name in part.get("properties", ()):
+        found = True
+        yield part["properties"][name]
+    for pattern, each in part.get("patternProperties", {}).items():
+        if _matches(pattern, name):
+            found = True
+            yield each
+    if not found:
+        yield part.get("additionalProperties", True)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return _with_pattern(pattern).is_valid(text)
+
+
+@lru_cache(maxsize=256)
+def _with_pattern(pattern: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({"pattern": pattern})
+
+
+def _item(part: Json, index: int) -> Schema:
+    ahead = part.get("prefixItems", ())
+    found: Schema = ahead[index] if index < len(ahead) else part.get("items", True)
+    return found
+
+
+def _all_of(schemas: Sequence[Schema]) -> Schema:
+    wanted = [each for each in schemas if each is not True and each != {}]
+    if not wanted:
+        return True
+    if any(each is False for each in wanted):
+        return False
+    return wanted[0] if len(wanted) == 1 else {"allOf": wanted}
