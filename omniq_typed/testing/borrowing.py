@@ -11,6 +11,9 @@ from omniq_typed.async_client import AsyncOmniqClient
 from omniq_typed.bus import Bus
 from omniq_typed.client import OmniqClient
 from omniq_typed.consumers import Consumers
+from omniq_typed.core.command import Steps
+from omniq_typed.messages.message_type import MessageType
+from omniq_typed.registration import Registration
 from omniq_typed.transport.address import Address
 from omniq_typed.transport.memory import AsyncMemoryTransport, MemoryServer, MemoryTransport
 from omniq_typed.transport.stage import AsyncStagedTransport, Stage, StagedTransport
@@ -40,6 +43,14 @@ class BorrowedConsumers(Consumers):
         on the same queue."""
         return self._together().routes(queues)
 
+    def consumed(self) -> list[tuple[str, MessageType[Any]]]:
+        """As `Consumers.consumed`."""
+        return self._together().consumed()
+
+    def preparing(self, routes: Iterable[Route], registration: Registration) -> Steps[None] | None:
+        """As `Consumers.preparing`."""
+        return self._together().preparing(routes, registration)
+
     def _layers(self) -> Iterator[Consumers]:
         if isinstance(self._lender, BorrowedConsumers):
             yield from self._lender._layers()
@@ -61,7 +72,9 @@ class BorrowedConsumers(Consumers):
         merged = Consumers(self._registry, asynchronous=self._asynchronous, chain=self._chain)
         for layer in self._layers():
             for queue, route in layer._routes.items():
-                common = merged._routes.setdefault(queue, Route(queue, self._registry))
+                common = merged._routes.setdefault(
+                    queue, Route(queue, self._registry, merged._schemas)
+                )
                 for consumer in route.consumers():
                     common.add(consumer)
             for queue, handler in layer._invalid_handlers.items():
@@ -72,23 +85,28 @@ class BorrowedConsumers(Consumers):
 @contextmanager
 def taken_over(stepped: OnStage, *users: Redirectable) -> Generator[None]:
     """Within, what the users publish and run goes to the server of a stepped bus, in its time."""
-    before: list[tuple[Any, Any]] = []
+    before: list[tuple[Any, str, Any]] = []
     try:
         for user in users:
-            transport = _transport_for(user, stepped)
-            for holder in _holders(user):
-                before.append((holder, holder.transport))
-                holder.transport = transport
+            for holder, name, value in _replacements(user, _transport_for(user, stepped)):
+                before.append((holder, name, getattr(holder, name)))
+                setattr(holder, name, value)
         yield
     finally:
-        for holder, own in reversed(before):
-            if isinstance(holder.transport, StagedTransport):
-                holder.transport.close()
-            holder.transport = own
+        for holder, name, value in reversed(before):
+            if isinstance(found := getattr(holder, name), StagedTransport):
+                found.close()
+            setattr(holder, name, value)
 
 
-def _holders(user: Redirectable) -> list[Any]:
-    return [user, user._publisher] if isinstance(user, (Bus, AsyncBus)) else [user]
+def _replacements(user: Redirectable, transport: Any) -> Iterator[tuple[Any, str, Any]]:
+    yield user, "transport", transport
+    if isinstance(user, (Bus, AsyncBus)):
+        yield user._publisher, "transport", transport
+        # What it knows of the schemas on one server says nothing of those on another.
+        registration = Registration(user.registry, "off", user._publisher.settings.source)
+        yield user, "_registration", registration
+        yield user._publisher, "_registration", registration
 
 
 def _transport_for(user: Redirectable, stepped: OnStage) -> StagedTransport | AsyncStagedTransport:

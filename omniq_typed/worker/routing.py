@@ -86,7 +86,7 @@ class Route:
     @property
     def message_types(self) -> list[MessageType[Any]]:
         """Those of the typed consumers."""
-        return [each.message_type for each in self._consumers() if each.message_type is not None]
+        return [each.message_type for each in self.consumers() if each.message_type is not None]
 
     @property
     def raw_types(self) -> list[str]:
