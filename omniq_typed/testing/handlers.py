@@ -107,7 +107,7 @@ def handler_test(
     routes = case.routes(bus, handler, retry, middleware)
     (line,) = lines_of(bus._publisher, routes)
     lease = case.lease(bus.now_ms, job_id, gid, correlation_id, source)
-    with override_all(provided or {}):
+    with override_all((provided or {}).items()):
         settlement = line.lane.work(lease)
     return case.outcome(settlement, line.route.error, bus)
 
@@ -137,7 +137,7 @@ async def async_handler_test(
     routes = case.routes(bus, handler, retry, middleware)
     (line,) = async_lines_of(bus._publisher, bus._reading, routes)
     lease = case.lease(bus.now_ms, job_id, gid, correlation_id, source)
-    with override_all(provided or {}):
+    with override_all((provided or {}).items()):
         settlement = await in_a_task(line.lane.work(lease))
     return case.outcome(settlement, line.route.error, bus)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,15 +19,15 @@ def override(provider: Callable[..., Any], value: Any) -> Generator[None]:
     `value` instead, on every bus of the process. `Provide(function)` as value: what the function
     gives, called once per job and without arguments; it may be a generator. What only the replaced
     provider needed is not called. Raises InvalidArgument for a provider that is none."""
-    with override_all({provider: value}):
+    with override_all([(provider, value)]):
         yield
 
 
 @contextmanager
-def override_all(values: Mapping[Callable[..., Any], Any]) -> Generator[None]:
-    """`override` for several."""
+def override_all(values: Iterable[tuple[Callable[..., Any], Any]]) -> Generator[None]:
+    """`override` for several; as pairs, for a provider need not be hashable."""
     before = dict(OVERRIDES)
-    for provider, value in values.items():
+    for provider, value in values:
         if not callable(provider):
             raise InvalidArgument("provider", f"{provider!r} is none; pass the function itself")
         OVERRIDES[identity(provider)] = _step(provider, value)

@@ -25,17 +25,17 @@ REMOVED = "removed"
 class JobRecord(Generic[T]):
     """A job that was published, and its state now.
 
-    `message`: as its own type reads it, a dict or list where it has none, None where it cannot be
-    decoded. `state`: wait, delayed, active, failed, completed, or 'removed': it is no longer kept.
-    `reason`, `error`, `faults`: of its last failure, '' and () = none. Times in ms; `due_ms`: when
-    it falls due, 0 = at once.
+    `decoded`: the message as its own type reads it, a dict or list where it has none, None where
+    it cannot be decoded; `message` is the same, and raises then. `state`: wait, delayed, active,
+    failed, completed, or 'removed': it is no longer kept. `reason`, `error`, `faults`: of its last
+    failure, '' and () = none. Times in ms; `due_ms`: when it falls due, 0 = at once.
     """
 
     queue: str
     job_id: str
     msg_type: str
     msg_version: int
-    message: T
+    decoded: T | None
     payload: bytes
     state: str
     attempt: int
@@ -49,16 +49,30 @@ class JobRecord(Generic[T]):
     error: str = ""
     faults: tuple[Fault, ...] = ()
 
+    @property
+    def message(self) -> T:
+        """What was published. Raises UndecodableJob where that is no message of its type, or the
+        bus does not know the type."""
+        if self.decoded is None:
+            label = f"{self.msg_type} v{self.msg_version}"
+            raise UndecodableJob(
+                self.reason or "unknown_type",
+                f"job {self.job_id} cannot be read as {label}; `payload` has its bytes",
+                self.faults,
+            )
+        return self.decoded
+
     def __str__(self) -> str:
         """For people, on one line."""
+        shown = self.payload if self.decoded is None else self.decoded
         why = f": {self.error}" if self.error else ""
         return (
-            f"{self.message!r} (job {self.job_id}, queue {self.queue}, {self.state},"
+            f"{shown!r} (job {self.job_id}, queue {self.queue}, {self.state},"
             f" attempt {self.attempt} of {self.max_attempts}{why})"
         )
 
 
-def record_of(staged: StagedJob, info: JobInfo | None, message: Any) -> JobRecord[Any]:
+def record_of(staged: StagedJob, info: JobInfo | None, decoded: Any) -> JobRecord[Any]:
     """`info`: what the server holds of the job now."""
     job = staged.job
     reason, faults = _failure(info)
@@ -67,7 +81,7 @@ def record_of(staged: StagedJob, info: JobInfo | None, message: Any) -> JobRecor
         job_id=job.job_id,
         msg_type=job.side.get("msg_type", ""),
         msg_version=number(job.side.get("msg_version", 1)),
-        message=message,
+        decoded=decoded,
         payload=job.payload,
         state=REMOVED if info is None else info.state,
         attempt=0 if info is None else info.attempt,
