@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from omniq_typed.context import Lease
+from omniq_typed.core.command import Steps
 from omniq_typed.models import Reserved, Settled, Settlement
 from omniq_typed.publishing import AsyncPublisher, Publisher
 from omniq_typed.testing.attempts import Attempt, ending_of
@@ -36,6 +37,10 @@ class WatchedRoute(Route):
     def consumers(self) -> list[Consumer]:
         """As the route itself."""
         return self._route.consumers()
+
+    def learning(self, jobs: Iterable[Reserved]) -> Steps[None] | None:
+        """As the route itself."""
+        return self._route.learning(jobs)
 
     def consumer_of(self, job: Reserved) -> Consumer | None:
         """Who gets the job; None where it cannot be decoded."""

@@ -21,10 +21,12 @@ from omniq_typed.core.reserve import reserve
 from omniq_typed.core.settle import settle
 from omniq_typed.models import Settlement
 from omniq_typed.testing.attempts import Attempt, Attempts
+from omniq_typed.testing.borrowing import Redirectable
 from omniq_typed.testing.interruption import WorkerDied
-from omniq_typed.testing.lines import Line
-from omniq_typed.testing.memory_bus import AsyncMemoryBus, MemoryBus, Redirectable, memory
+from omniq_typed.testing.lines import Line, async_lines_of, lines_of
+from omniq_typed.testing.memory_bus import AsyncMemoryBus, MemoryBus, memory
 from omniq_typed.testing.stepping import ends_the_test
+from omniq_typed.transport.steps import run_steps
 from omniq_typed.worker.routing import Consumer
 
 R = TypeVar("R")
@@ -41,7 +43,7 @@ class MachineWorkers:
         self._redirected.enter_context(_silent_worker())
         taken_over: Any = memory(app_bus, *also, now=START)
         self.bus: MemoryBus | AsyncMemoryBus = self._redirected.enter_context(taken_over)
-        self._lines: dict[str, Line[Any]] = {line.queue: line for line in self.bus._lines(None)}
+        self._lines = _lines_by_queue(self.bus)
         self._numbers: dict[str, int] = {}
 
     @property
@@ -89,6 +91,8 @@ class MachineWorkers:
     def handle(self, lease: Lease) -> Settlement:
         """Runs the handler. Raises what ends the test."""
         line = self._lines[lease.queue]
+        if (learning := line.route.learning([lease.job])) is not None:
+            run_steps(self.bus._reading, learning)
         working = line.lane.work(lease)
         settlement: Settlement
         settlement = self.run(working) if isinstance(working, Coroutine) else working
@@ -139,6 +143,18 @@ class MachineWorkers:
         """Gives the application its buses back."""
         self._redirected.close()
         self._runner.close()
+
+
+def _lines_by_queue(bus: MemoryBus | AsyncMemoryBus) -> dict[str, Line[Any]]:
+    """What works on its queues, ready to do so."""
+    routes = bus._consumers.routes(None)
+    run_steps(bus._reading, bus._preparing(routes))
+    lines: list[Any]
+    if isinstance(bus, MemoryBus):
+        lines = lines_of(bus._publisher, routes)
+    else:
+        lines = async_lines_of(bus._publisher, bus._reading, routes)
+    return {line.queue: line for line in lines}
 
 
 @contextmanager

@@ -5,23 +5,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any, Never, Self, TypeAlias, Unpack, overload
+from typing import Any, Never, Self, Unpack, overload
 
 from omniq_typed.async_bus import AsyncBus, AsyncBusOptions
-from omniq_typed.async_client import AsyncOmniqClient
 from omniq_typed.bus import Bus, BusOptions
-from omniq_typed.client import OmniqClient
 from omniq_typed.errors import InvalidArgument
+from omniq_typed.testing.borrowing import Redirectable, taken_over
 from omniq_typed.testing.stepped_bus import AsyncSteppedBus, SteppedBus
 from omniq_typed.transport.address import from_url
-from omniq_typed.transport.memory import AsyncMemoryTransport, MemoryServer, MemoryTransport
 from omniq_typed.transport.stage import Stage
 
 IN_MEMORY = "memory://"
-Redirectable: TypeAlias = "Bus | AsyncBus | OmniqClient | AsyncOmniqClient"
-"""What `memory` can make work on a memory server."""
 
 
 class MemoryBus(SteppedBus):
@@ -136,26 +132,5 @@ def memory(
     stepped = MemoryBus.of(bus) if isinstance(bus, Bus) else AsyncMemoryBus.of(bus)
     if now is not None:
         set_clock(stepped._stage, now, False)
-    server = MemoryServer.named(str(from_url(stepped.url).memory))
-    with ExitStack() as stack:
-        for each in (bus, *others):
-            stack.enter_context(_redirected(each, server))
+    with taken_over(stepped, bus, *others):
         yield stepped
-
-
-@contextmanager
-def _redirected(user: Redirectable, server: MemoryServer) -> Generator[None]:
-    """Its calls, those of its publisher among them, go to `server`."""
-    blocking = isinstance(user, (Bus, OmniqClient))
-    transport: Any = MemoryTransport(server) if blocking else AsyncMemoryTransport(server)
-    holders: list[Any] = [user]
-    if isinstance(user, (Bus, AsyncBus)):
-        holders.append(user._publisher)
-    before = [holder.transport for holder in holders]
-    for holder in holders:
-        holder.transport = transport
-    try:
-        yield
-    finally:
-        for holder, own in zip(holders, before, strict=True):
-            holder.transport = own

@@ -16,11 +16,14 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from typing_extensions import is_typeddict
 
-from omniq_typed import testing
 from omniq_typed.async_bus import AsyncBus
 from omniq_typed.bus import Bus
 from omniq_typed.errors import InvalidArgument
+from omniq_typed.messages.envelope import Envelope
+from omniq_typed.messages.message_type import MessageType
+from omniq_typed.testing.borrowing import Redirectable
 from omniq_typed.testing.interruption import (
     InjectedFailure,
     Interruption,
@@ -28,7 +31,8 @@ from omniq_typed.testing.interruption import (
     lines_in,
 )
 from omniq_typed.testing.machine_workers import MachineWorkers
-from omniq_typed.testing.memory_bus import AsyncMemoryBus, MemoryBus, Redirectable
+from omniq_typed.testing.memory_bus import AsyncMemoryBus, MemoryBus
+from omniq_typed.testing.payloads import payloads
 
 R = TypeVar("R")
 
@@ -207,8 +211,16 @@ class QueueMachine(RuleBasedStateMachine):
     def _strategy(self) -> st.SearchStrategy[Any]:
         if self.messages is not None:
             return self.messages
-        payloads = getattr(testing, "payloads", None)
-        if payloads is None:
-            raise InvalidArgument("messages", f"set them in {type(self).__name__}, to a strategy")
         types = [each.message_type for each in self._workers.consumers]
-        return st.one_of([payloads(each.cls) for each in types if each is not None])
+        strategies = [_messages_of(each) for each in types if each is not None]
+        if not strategies:
+            raise InvalidArgument("messages", f"set them in {type(self).__name__}, to a strategy")
+        return st.one_of(strategies)
+
+
+def _messages_of(message_type: MessageType[Any]) -> st.SearchStrategy[Any]:
+    """As `publish_many` takes them: the values of a TypedDict do not tell what they are of."""
+    of_type = payloads(message_type)
+    if is_typeddict(message_type.cls):
+        return st.builds(Envelope, of_type, message_type=st.just(message_type.cls))
+    return of_type

@@ -7,12 +7,12 @@ the blocking and the asyncio bus only answer it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias
 
 from omniq_typed.context import Lease
-from omniq_typed.core.command import Command
+from omniq_typed.core.command import Command, Steps
 from omniq_typed.core.observe import read_stats
 from omniq_typed.core.retry import given_back
 from omniq_typed.core.settle import settle
@@ -45,19 +45,29 @@ class Clock(Protocol):
     def let_pass(self, ms: int) -> None: ...
 
 
-def working(lines: list[Line[L]], settings: Settings, limit: int) -> Working[L]:
-    """Works off what is due, queue by queue, until nothing is. Raises StillBusy."""
+def working(
+    lines: list[Line[L]], settings: Settings, limit: int, preparation: Steps[None]
+) -> Working[L]:
+    """Works off what is due, queue by queue, until nothing is; `preparation` comes first. Raises
+    StillBusy."""
     attempts: list[Attempt] = []
+    yield from preparation
     yield from _work_off_all(lines, settings, limit, attempts)
     return Attempts(attempts)
 
 
 def working_for(
-    lines: list[Line[L]], settings: Settings, limit: int, clock: Clock, ms: int
+    lines: list[Line[L]],
+    settings: Settings,
+    limit: int,
+    preparation: Steps[None],
+    clock: Clock,
+    ms: int,
 ) -> Working[L]:
     """Lets time pass, from one thing that falls due to the next, and works off each."""
     attempts: list[Attempt] = []
     until_ms = clock.now_ms + ms
+    yield from preparation
     yield from _work_off_all(lines, settings, limit, attempts)
     while 0 < (due_ms := _next_due_ms(lines)) <= until_ms:
         clock.let_pass(max(0, due_ms - clock.now_ms))
@@ -104,6 +114,7 @@ def _work_off(
         if not reservation.jobs:
             return
         lease = Lease(line.queue, reservation.jobs[0])
+        yield from line.route.learning(reservation.jobs) or ()
         settlement = yield Work(line, lease)
         ended = [(lease, settlement)]
         if ends_the_test(line.route.error, settlement):
@@ -120,33 +131,43 @@ def ends_the_test(error: BaseException | None, settlement: Settlement) -> bool:
 
 
 def drive(publisher: Publisher, process: Working[Lane]) -> Attempts:
-    """Answers what a process asks for."""
-    answer: Any = None
+    """Answers what a process asks for, also with the error of a command, which it may catch."""
+    take: Callable[[Any], Request[Lane]] = process.send
+    given: Any = None
     while True:
         try:
-            request = process.send(answer)
+            request = take(given)
         except StopIteration as end:
             attempts: Attempts = end.value
             return attempts
-        if isinstance(request, Command):
-            answer = publisher.transport.run(request)
-        else:
-            answer = request.line.lane.work(request.lease)
+        take = process.send
+        if isinstance(request, Work):
+            given = request.line.lane.work(request.lease)
+            continue
+        try:
+            given = publisher.transport.run(request)
+        except Exception as error:
+            take, given = process.throw, error
 
 
 async def drive_async(publisher: AsyncPublisher, process: Working[QueueLoop]) -> Attempts:
     """The asyncio twin of `drive`."""
-    answer: Any = None
+    take: Callable[[Any], Request[QueueLoop]] = process.send
+    given: Any = None
     while True:
         try:
-            request = process.send(answer)
+            request = take(given)
         except StopIteration as end:
             attempts: Attempts = end.value
             return attempts
-        if isinstance(request, Command):
-            answer = await publisher.transport.run(request)
-        else:
-            answer = await _attempt(publisher, request)
+        take = process.send
+        if isinstance(request, Work):
+            given = await _attempt(publisher, request)
+            continue
+        try:
+            given = await publisher.transport.run(request)
+        except Exception as error:
+            take, given = process.throw, error
 
 
 async def _attempt(publisher: AsyncPublisher, work: Work[QueueLoop]) -> Settlement:
