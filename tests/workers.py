@@ -133,12 +133,12 @@ def bus_at_work(
     lane of the queue `orders` is woken, so that nobody waits until it looks up by itself."""
 
     def run(stop: threading.Event) -> None:
-        with Bus(url, **options) as bus:
+        with bus_at(url, **options) as bus:
             set_up(bus)
             bus.run(stop=stop)
 
     async def run_async(stop: threading.Event) -> None:
-        async with AsyncBus(url, **options) as bus:
+        async with async_bus_at(url, **options) as bus:
             set_up(bus)
             await bus.run(stop=stop)
 
