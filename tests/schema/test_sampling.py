@@ -4,6 +4,7 @@ leaves room for."""
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import islice
 from math import inf
 from random import Random
@@ -26,6 +27,7 @@ from tests.catalogue import FORMS, Form
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.label)
 
 
+@cache
 def views(form: Form) -> tuple[Json, Json]:
     return writer_schema(form.message_type), reader_schema(form.message_type)
 
@@ -33,7 +35,7 @@ def views(form: Form) -> tuple[Json, Json]:
 def taken(form: Form, schema: Json, payloads: list[Any]) -> None:
     """Valid and, where the schema says all, decoded by the type."""
     validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-    told_all = UNSAID.encode() not in canonical_json(reader_schema(form.message_type))
+    told_all = UNSAID.encode() not in canonical_json(views(form)[1])
     for payload in payloads:
         validator.validate(payload)
         try:
