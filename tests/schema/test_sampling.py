@@ -336,7 +336,9 @@ def test_texts_are_of_a_length() -> None:
     assert Texts(["^a{3}$"]).random(rng, 4, 9) is None
 
 
-@pytest.mark.parametrize("regex", ["(", "a)", "[a", "*", r"\b", r"(a)\1", r"\p{Greek}x", "(?<!a)b", r"\uD83D"])
+@pytest.mark.parametrize(
+    "regex", ["(", "a)", "[a", "*", r"\b", r"(a)\1", r"\p{Greek}x", "(?<!a)b", r"\uD83D"]
+)
 def test_regexes_that_are_not_known_are_refused(regex: str) -> None:
     with pytest.raises(UnknownRegex):
         Texts([regex])
