@@ -88,9 +88,10 @@ class Document:
     them: that only lets it write more."""
 
     def __init__(self, schema: Schema, *, is_writers: bool = False) -> None:
-        bare: Schema = rewrite(schema, _bare)
-        if is_writers:
-            bare = rewrite(bare, _without_unevaluated)
+        whole: Schema = rewrite(schema, _bare)
+        bare = rewrite(whole, _without_unevaluated) if is_writers else whole
+        self.is_exact = bare == whole
+        """Whether nothing was left out."""
         self._definitions: Json = bare.pop("$defs", {}) if isinstance(bare, dict) else {}
         self._definitions.pop("", None)  # the name of no reference
         self.root = bare

@@ -208,7 +208,8 @@ class Prover:
             alone,
             self._writer.standalone(writer.schemas),
             is_small=effort(asked, written) <= LARGE and not (asked.is_deep or written.is_deep),
-            is_exact=not loses_integers and not written.is_opaque and not writer.unsaid,
+            is_exact=not (loses_integers or written.is_opaque or writer.unsaid)
+            and self._writer.is_exact,
         )
 
     def pair(self, reader: Schema, writer: Parts) -> str:
