@@ -2,6 +2,8 @@
 say when payloads of the one are decoded by the other."""
 
 from collections.abc import Iterator
+from itertools import permutations
+from random import Random
 from typing import Any
 
 import orjson
@@ -9,6 +11,7 @@ import pytest
 
 from omniq_typed import MessageType
 from omniq_typed.schema.generator import UNSAID
+from omniq_typed.schema.proof import Proof, covers
 from omniq_typed.schema.sampling import Sampler
 from tests.evolution import PAIRS, Pair
 from tests.evolution.page import PAGE, page
@@ -59,6 +62,25 @@ def test_payloads_confirm_the_verdict(pair: Pair, direction: Direction) -> None:
         assert refused == []
     if verdict == "break":
         assert refused != []
+
+
+@pytest.mark.slow
+def test_no_yes_between_any_two_types_is_refuted() -> None:
+    """Types that never were versions of one another, with a field of the same name."""
+    groups: dict[str, list[MessageType[Any]]] = {}
+    for message_type in (side for pair in PAIRS for side in (pair.old, pair.new)):
+        schema = schemas_of(message_type).reader
+        first = min(schema.get("properties", {}), default=str(schema.get("type")))
+        groups.setdefault(first, []).append(message_type)
+    pairs = [pair for group in groups.values() for pair in permutations(group, 2)]
+    proven, wrong = 0, []
+    for reader, writer in Random(3).sample(pairs, 1_000):
+        if covers(schemas_of(reader).reader, schemas_of(writer).writer) is Proof.YES:
+            proven += 1
+            refused = [text for text in written(writer, reader, 60) if not takes(reader, text)]
+            wrong += [(reader.label, writer.label, text) for text in refused[:1]]
+    assert wrong == []
+    assert proven > 200
 
 
 def test_there_are_pairs_of_all_kinds() -> None:
