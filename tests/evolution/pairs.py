@@ -76,8 +76,13 @@ def _lines(function: Callable[[], Any], side: Side) -> list[str]:
         decorators = statement.decorator_list if isinstance(statement, ast.ClassDef) else []
         first = min([statement.lineno, *(each.lineno for each in decorators)])
         found += lines[first - 1 : statement.end_lineno]
-    bare = (re.sub(rf"\b{side}(?=\b|[A-Z])|  # (?:type|pyright):.*", "", line) for line in found)
-    return [re.sub(r"^class (?=[(:])", "class Message", line.strip()) for line in bare]
+    return [_bare(line, side) for line in found]
+
+
+def _bare(line: str, side: Side) -> str:
+    line = re.sub(r"  # (?:type|pyright):.*", "", line)
+    line = re.sub(rf"\b{side}\b", "Message", line)
+    return re.sub(rf"\b{side}(?=[A-Z])", "", line).strip()
 
 
 def _defined(statement: ast.stmt) -> str:

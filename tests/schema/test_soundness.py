@@ -21,7 +21,8 @@ from omniq_typed.schema.proof import Proof, covers
 from omniq_typed.schema.sampling import Sampler
 from omniq_typed.schema.wording import rewrite
 from tests.catalogue import CATALOGUE
-from tests.schema.schema_edits import edited, nodes_of
+from tests.schema.edit_place import nodes_of
+from tests.schema.schema_edits import edited
 
 EDITS = int(os.environ.get("OMNIQ_SOUNDNESS_EDITS", "2000"))
 SHARDS = 4
