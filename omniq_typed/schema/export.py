@@ -27,7 +27,8 @@ _PROSE = frozenset({"$schema", "title", "description", "examples", "deprecated",
 
 def writer_schema(message_type: MessageType[Any], generator: type[WireSchema] = WireSchema) -> Json:
     """What a writer emits: objects are closed, and all fields that are always written required.
-    `generator`: one that says more of some types, for comparisons. Raises InvalidMessageType for a type that has no JSON Schema."""
+    `generator`: one that says more of some types, for comparisons. Raises InvalidMessageType for a
+    type that has no JSON Schema."""
     return _schema(message_type, "serialization", generator)
 
 
