@@ -65,6 +65,8 @@ class Failures:
             found.extend(self._of(self._reader.root, written, ()))
         except (_OutOfTime, RecursionError):
             found.append(Failure(Rule.NOT_PROVEN, (), "it takes too long to tell why", written))
+        except ValueError as error:  # a pattern that is none
+            found.append(Failure(Rule.NOT_PROVEN, (), str(error).partition("\n")[0], written))
         return found or [Failure(Rule.NOT_PROVEN, (), "it cannot be said where", written)]
 
     def _takes(self, reader: Schema, writer: Parts) -> bool:

@@ -91,7 +91,7 @@ class Prover:
         self._deadline = deadline
         try:
             return self._takes(reader, writer, ())
-        except (_OutOfTime, RecursionError):
+        except (_OutOfTime, RecursionError, ValueError):  # the last: a pattern that is none
             self._assumed.clear()  # it was not proven to the end
             return False
 

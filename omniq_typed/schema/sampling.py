@@ -30,7 +30,9 @@ class Sampler:
 
     def __init__(self, schema: Json, seed: int = 0, names: Iterable[str] = ()) -> None:
         self._rng = Random(seed)
-        self._validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+        self._validator = jsonschema_rs.Draft202012Validator(
+            schema, validate_formats=True, offline=True
+        )
         self._maker = Maker(schema, tuple(names))
 
     def payload(self) -> Any:
