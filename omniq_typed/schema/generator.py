@@ -165,9 +165,10 @@ class WireSchema(GenerateJsonSchema):
         return _with_unsaid(found, _unsaid_limits(schema))
 
     def url_schema(self, schema: Any) -> Json:
-        """With one of the schemes that are allowed."""
+        """With one of the schemes that are allowed. The web's URLs are not all that the format
+        `uri` allows."""
         found = super().url_schema(schema)
-        return {**found, **_schemes(schema)}
+        return _with_unsaid({**found, **_schemes(schema)}, ["a URL"])
 
     def multi_host_url_schema(self, schema: Any) -> Json:
         """There is no format for URLs with several hosts."""

@@ -14,7 +14,7 @@ from typing import Any
 from omniq_typed.schema import wire_texts
 from omniq_typed.schema.characters import ALPHABET
 from omniq_typed.schema.regex_sampling import texts
-from omniq_typed.schema.shapes import Shape
+from omniq_typed.schema.shape import Shape
 from omniq_typed.schema.text_formats import PATTERNS
 
 _WHOLE = (0, 1, -1, 2, 7, 10, -10, 255, 2**31 - 1, 2**31, -(2**31), 2**53 - 1, -(2**53) + 1)

@@ -32,7 +32,8 @@ def not_required(found: Json, names: tuple[str, ...]) -> None:
 
 
 def _with(*names: str) -> Json:
-    return {"type": "object", "required": list(names)}
+    # Ajv's strict mode wants to see the properties that are required.
+    return {"type": "object", "properties": dict.fromkeys(names, True), "required": list(names)}
 
 
 def is_path(alias: Any) -> bool:

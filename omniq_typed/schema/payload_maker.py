@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from omniq_typed.schema.leaf_values import ANYTHING, Numbers, Words
 from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.shapes import Schema, Shape, Shapes
+from omniq_typed.schema.shape import Schema, Shape
+from omniq_typed.schema.shapes import Shapes
 
 Json: TypeAlias = dict[str, Any]
 
@@ -189,11 +190,11 @@ class Maker:
             if each.values is not None:
                 yield from each.values
                 continue
+            edges = self._edges_of(each, place)
             if picks.rng is not None:
                 tries = [self._source(each).random(picks.rng) for _ in range(3)]
                 yield from (name for name in tries if isinstance(name, str))
-            yield from self._more
-            yield from self._edges_of(each, place)
+            yield from (*self._more, *edges)
 
     def _size(self, place: str, least: int, most: float, picks: Picks, rare: bool) -> int:
         """A number of items; `rare`: none, mostly."""

@@ -230,7 +230,8 @@ def bare(writer: Parts) -> Parts:
 def constants_of(schemas: Iterable[Schema]) -> dict[str, Any]:
     """Fields that have one value only."""
     fields = [item for each in schemas if each for item in each.get("properties", {}).items()]
-    return {name: each["const"] for name, each in fields if each and "const" in each}
+    plain = {name: each for name, each in fields if isinstance(each, dict)}
+    return {name: each["const"] for name, each in plain.items() if "const" in each}
 
 
 def _without_rest(schema: Json) -> Json:

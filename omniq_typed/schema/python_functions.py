@@ -20,9 +20,14 @@ _WHEN = {
     "function-plain": "plain",
 }
 """Core schema that calls a function → when it does."""
-_PYDANTICS = {"fraction_validator": "a fraction", "import_string": "the name of an object"}
+_PYDANTICS = {
+    "fraction_validator": "a fraction",
+    "import_string": "the name of an object",
+    "decode_str": "UTF-8 in base64",
+    "_validate": "a size with its unit",
+}
 """Functions of Pydantic that check more than the schemas of their types say."""
-_KINDS = {"fraction": "a fraction"}
+_KINDS = {"fraction": "a fraction", "complex": "a complex number", "json": "JSON in a text"}
 """Core schemas that do."""
 _NAMED = frozenset({"model", "dataclass", "typed-dict", "enum", "definition-ref"})
 _THROUGH = frozenset({*_WHEN, "default", "definitions", "lax-or-strict", "json-or-python"})

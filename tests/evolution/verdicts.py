@@ -12,8 +12,8 @@ from omniq_typed import MessageType
 from omniq_typed.errors import InvalidPayload
 from omniq_typed.messages.codec import decode, encode
 from omniq_typed.schema.compare import Break, compare
-from omniq_typed.schema.export import reader_schema, writer_schema
 from omniq_typed.schema.sampling import Sampler
+from omniq_typed.schema.versions import SchemaVersion, version_of
 from tests.evolution.pairs import Pair, Verdict
 
 Direction = Literal["backward", "forward"]
@@ -40,10 +40,16 @@ def sides(pair: Pair, direction: Direction) -> tuple[MessageType[Any], MessageTy
 
 
 @cache
+def schemas_of(message_type: MessageType[Any]) -> SchemaVersion:
+    """Both of its schemas."""
+    return version_of(message_type)
+
+
+@cache
 def said_of(pair: Pair, direction: Direction) -> Said:
     """What the check says."""
     reader, writer = sides(pair, direction)
-    breaks = compare(reader_schema(reader), writer_schema(writer))
+    breaks = compare(schemas_of(reader).reader, schemas_of(writer).writer)
     if not breaks:
         return Said("ok", ())
     examples = [orjson.dumps(each.example) for each in breaks if each.has_example]
@@ -63,8 +69,8 @@ def takes(message_type: MessageType[Any], payload: bytes) -> bool:
 def written(writer: MessageType[Any], reader: MessageType[Any], count: int) -> Iterator[bytes]:
     """At least so many payloads of a writer: valid under its schema and read by itself, as they
     were made up and as its own codec writes them again. Each place in turn, then at random."""
-    names = reader_schema(reader).get("properties", {})
-    sampler = Sampler(writer_schema(writer), names=names)
+    names = schemas_of(reader).reader.get("properties", {})
+    sampler = Sampler(schemas_of(writer).writer, names=names)
     done = 0
     for made_up in islice(sampler.systematic(), SYSTEMATIC):
         for payload in _as_written(writer, made_up):
