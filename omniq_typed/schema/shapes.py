@@ -108,6 +108,8 @@ class Shapes:
         found: Any = self._whole
         for part in reference.removeprefix("#").split("/")[1:]:
             name = unquote(part).replace("~1", "/").replace("~0", "~")
+            if isinstance(found, bool):
+                return False
             found = found[int(name)] if isinstance(found, list) else found.get(name, False)
         is_known = reference.startswith("#") and isinstance(found, (dict, bool))
         return found if is_known else False
