@@ -13,7 +13,7 @@ _MOST_LOOKS = 8
 
 
 def mentioned(tree: Node) -> Iterator[str]:
-    """The characters that an alphabet needs, for each set of the tree to be told from the others."""
+    """The characters that an alphabet needs to tell each set of the tree from the others."""
     match tree:
         case CharSet():
             yield from tree.mentioned()
