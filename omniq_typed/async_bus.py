@@ -112,7 +112,6 @@ class AsyncBus:
         what is registered ('strict'), only checked ('check'), or neither ('off'): docs/schemas.md.
         Raises InvalidArgument."""
         around = check_middleware(middleware, AsyncMiddleware)
-        self._registry = registry
         self.transport = connect_async(url)
         settings = Settings(
             registry=registry,

@@ -114,7 +114,6 @@ class Bus:
         what is registered ('strict'), only checked ('check'), or neither ('off'): docs/schemas.md.
         Raises InvalidArgument."""
         around = check_middleware(middleware, Middleware)
-        self._registry = registry
         self.transport = connect(url)
         settings = Settings(
             registry=registry,

@@ -137,6 +137,7 @@ class Consumers:
             concurrency=concurrency,
             name=getattr(handler, "__qualname__", repr(handler)),
             on_invalid=on_invalid,
+            function=handler,
             **facts,
         )
         route = self._routes.get(queue) or Route(queue, self._registry, self._schemas)

@@ -8,7 +8,8 @@
     │   ├── InvalidPayload                a typed payload that its own type does not allow
     │   ├── InvalidMessageType            a message type or a handler that cannot be registered
     │   │   └── IncompatibleSchema        a version that does not keep to those registered
-    │   └── InvalidBatch                  messages of publish_many that could never be published
+    │   ├── InvalidBatch                  messages of publish_many that could never be published
+    │   └── NoStrategy                    a type that omniq_typed.testing can make no values of
     ├── OperationRefused (RuntimeError)   the server ran the script and said no
     │   ├── LeaseLost                     the lease is another's by now, or over
     │   ├── JobNotFound
@@ -147,6 +148,18 @@ class InvalidBatch(InvalidArgument):
         rows = "; ".join(f"[{index}] {error}" for index, error in errors.items())
         super().__init__("messages", f"nothing was published, {len(errors)} cannot be: {rows}")
         self.errors = errors
+
+
+class NoStrategy(InvalidArgument):
+    """A type, or a part of one, of which omniq_typed.testing knows no values.
+
+    `subject`: the message type; `path`: JSON pointer of the part ('' is the whole).
+    """
+
+    def __init__(self, subject: str, path: str, problem: str) -> None:
+        super().__init__("payloads", f"{subject}, {path or 'the whole'}: {problem}")
+        self.subject = subject
+        self.path = path
 
 
 class PortabilityWarning(UserWarning):

@@ -13,6 +13,7 @@ from typing import TypeVar
 import pytest
 
 from tests import node
+from tests.memory_engine import MemoryEngine, sort_out
 from tests.servers import (
     AnyServer,
     Cluster,
@@ -22,6 +23,15 @@ from tests.servers import (
     start_redis,
     start_valkey,
 )
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses by marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Which tests run on a memory server, and when; see tests/memory_engine.py."""
+    left_out = sort_out(items)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
 
 S = TypeVar("S", Server, Cluster)
 
@@ -64,22 +74,29 @@ def valkey_cluster() -> Iterator[Cluster]:
     yield from _serve(lambda: start_cluster("valkey"))
 
 
+@pytest.fixture(scope="session")
+def memory_engine() -> MemoryEngine:
+    """One memory server for the session. It is not flushed between tests; `server` is."""
+    return MemoryEngine()
+
+
+MEMORY = {"memory": "memory_engine"}
 SINGLE = {"redis": "redis_server", "valkey": "valkey_server"}
 CLUSTERS = {"redis-cluster": "redis_cluster", "valkey-cluster": "valkey_cluster"}
 
 
-@pytest.fixture(params=[*SINGLE])
+@pytest.fixture(params=[*SINGLE, *MEMORY])
 def server(request: pytest.FixtureRequest) -> Server:
     """An empty single server, once Redis and once Valkey."""
-    found: Server = request.getfixturevalue(SINGLE[request.param])
+    found: Server = request.getfixturevalue({**SINGLE, **MEMORY}[request.param])
     _make_fresh(found)
     return found
 
 
-@pytest.fixture(params=[*SINGLE, *CLUSTERS])
+@pytest.fixture(params=[*SINGLE, *CLUSTERS, *MEMORY])
 def any_server(request: pytest.FixtureRequest) -> AnyServer:
     """An empty server: Redis, Valkey, and a cluster of each."""
-    found: AnyServer = request.getfixturevalue({**SINGLE, **CLUSTERS}[request.param])
+    found: AnyServer = request.getfixturevalue({**SINGLE, **CLUSTERS, **MEMORY}[request.param])
     _make_fresh(found)
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from omniq_typed.cli.apps import App, apps_argument, load, types_of
-from omniq_typed.schema.asyncapi import Route, asyncapi_document
+from omniq_typed.schema.asyncapi import Route, asyncapi_document, made_up_examples
 
 _STDOUT = "-"
 
@@ -31,7 +31,8 @@ def asyncapi(
     apps: tuple[str, ...], title: str, version: str, description: str, server: str, out: str
 ) -> None:
     """Write an AsyncAPI 3.0 document of APP as JSON: its queues are channels. What its consumers
-    take is received; every message type that names a queue is sent there.
+    take is received; every message type that names a queue is sent there. Each message has an
+    example, made up from its schema.
 
     \b
     Examples:
@@ -45,6 +46,7 @@ def asyncapi(
         version=version,
         description=description,
         server=server,
+        examples=made_up_examples(routes),
     )
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     if out == _STDOUT:

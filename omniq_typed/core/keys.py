@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from omniq_typed.errors import InvalidArgument
@@ -89,6 +90,11 @@ def _queue_keys(queue: str) -> tuple[bytes, ...]:
     return tuple(f"{{{queue}}}:{name}".encode() for name in _FIXED)
 
 
+def queue_of_keys(keys: Sequence[bytes]) -> str:
+    """The queue that the keys of a command are those of: the reverse of `queue_keys`."""
+    return keys[0].decode().partition("}")[0].removeprefix("{")
+
+
 def check_child_id(child_id: str) -> str:
     """The id of a child of a completion counter, or InvalidArgument: the rule of job ids."""
     return _check_id("child_id", child_id, _ID, 256)
@@ -124,6 +130,11 @@ def check_type_name(name: object) -> str:
 def stats_pattern() -> str:
     """What SCAN has to match to find every queue: each has a stats hash."""
     return "{*}" + STATS_SUFFIX
+
+
+def expiring_pattern() -> str:
+    """What SCAN has to match to find every key that expires by itself: finished counters."""
+    return "{cc:*}:finished"
 
 
 def queue_of_stats_key(key: str) -> str | None:

@@ -128,14 +128,15 @@ def content_of(place: Place) -> Content:
     """Takes the wrappers off, up to what has a form of its own in JSON."""
     found = _note_serializer(Content(place))
     for _ in range(_MOST_WRAPPERS):
-        inner = _unwrap(found)
+        inner = unwrap(found)
         if inner is None:
             return found
         found = _note_serializer(inner)
     return replace(found, place=place.at(_NOTHING))
 
 
-def _unwrap(found: Content) -> Content | None:
+def unwrap(found: Content) -> Content | None:
+    """One wrapper off; None where there is none left."""
     place, schema = found.place, found.place.schema
     if place.kind == "definition-ref":
         ref = schema.get("schema_ref", "")

@@ -51,7 +51,10 @@ def compare(
     if not (is_schema(reader) and is_schema(writer)):
         return (_break(Failure(Rule.NOT_PROVEN, (), "one of them is no schema", Parts(())), []),)
     failures = _failures(reader, writer, time.monotonic() + limit_s)
-    counterexamples = Counterexamples(reader, writer, refuses)
+    try:
+        counterexamples = Counterexamples(reader, writer, refuses)
+    except ValueError:
+        return tuple(_break(each, []) for each in failures)
     return tuple(_break(each, counterexamples.of(each)) for each in failures)
 
 

@@ -8,10 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from omniq_typed.schema.function_digest import UNKNOWN
-from omniq_typed.schema.generator import comment_of
-from omniq_typed.schema.python_functions import split_comment
 from omniq_typed.schema.traits import Traits, traits_of
+from omniq_typed.schema.unsaid import NOTHING, Unsaid, unsaid_of
 from omniq_typed.schema.wording import LISTS, MAPS, SINGLES, rewrite
 
 Json: TypeAlias = dict[str, Any]
@@ -25,46 +23,11 @@ _REF = "#/$defs/"
 _PROSE = frozenset(
     {"$schema", "$comment", "title", "description", "examples", "deprecated", "default"}
     | {"readOnly", "writeOnly", "contentEncoding", "contentMediaType", "contentSchema"}
+    | {UNSAID_KEY}
 )
 
 # What gives references another meaning.
 _ELSEWHERE = frozenset({"$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef"})
-
-
-@dataclass(frozen=True, slots=True)
-class Unsaid:
-    """What a value has to pass besides: the user's functions, from the inside out, and facts.
-    `is_clear`: whether it is known in which order the functions run, and what they are."""
-
-    functions: tuple[str, ...] = ()
-    facts: frozenset[str] = frozenset()
-    is_clear: bool = True
-
-    def __bool__(self) -> bool:
-        return bool(self.functions or self.facts)
-
-    def then(self, outer: Unsaid) -> Unsaid:
-        """This, and another around it."""
-        return Unsaid(
-            self.functions + outer.functions,
-            self.facts | outer.facts,
-            self.is_clear and outer.is_clear,
-        )
-
-    def beside(self, other: Unsaid) -> Unsaid:
-        """This, and another beside it."""
-        both = self.then(other)
-        lone = not (self.functions and other.functions)
-        return Unsaid(both.functions, both.facts, both.is_clear and lone)
-
-    def is_met_by(self, writer: Unsaid) -> bool:
-        """Whether what passed `writer` passes this. Functions may change a value on its way to the
-        next one, so that it is all of them or none."""
-        if not self.facts <= writer.facts:
-            return False
-        if not self.functions:
-            return True
-        return self.is_clear and writer.is_clear and self.functions == writer.functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +36,7 @@ class Parts:
     own; and what is unsaid of it."""
 
     schemas: tuple[Schema, ...]
-    unsaid: Unsaid = Unsaid()
+    unsaid: Unsaid = NOTHING
 
     def both(self, other: Parts) -> Parts:
         return Parts(self.schemas + other.schemas, self.unsaid.beside(other.unsaid))
@@ -193,7 +156,7 @@ class Document:
             found = found.both(each)
         own = {key: schema[key] for key in schema if key not in ("$ref", "allOf", UNSAID_KEY)}
         schemas = (*found.schemas, own) if own else found.schemas
-        return Parts(schemas, found.unsaid.then(schema.get(UNSAID_KEY, Unsaid())))
+        return Parts(schemas, found.unsaid.then(schema.get(UNSAID_KEY, NOTHING)))
 
     def _found_traits(self, schema: Json) -> Traits:
         target = self.target(schema)
@@ -265,14 +228,8 @@ def _as_json(value: Any) -> Any:
 def _bare(schema: Json) -> Json:
     """Without prose, comments made readable."""
     found = {key: value for key, value in schema.items() if key not in _PROSE}
-    functions, fact = split_comment(comment_of(schema))
-    is_clear = not any(f" {UNKNOWN} (" in each for each in functions)
-    # Of these the schema does not say enough to compare them.
-    if schema.get("contentMediaType") == "application/json" or "items by place" in fact:
-        functions, is_clear = (*functions, fact or "JSON in a text"), False
-    if functions or fact:
-        found[UNSAID_KEY] = Unsaid(functions, frozenset({fact} - {""}), is_clear)
-    return found
+    unsaid = unsaid_of(schema)
+    return {**found, UNSAID_KEY: unsaid} if unsaid else found
 
 
 def _without_unevaluated(schema: Json) -> Json:

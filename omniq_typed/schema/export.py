@@ -26,10 +26,11 @@ _REF = "#/$defs/"
 _PROSE = frozenset({"$schema", "title", "description", "examples", "deprecated", "default"})
 
 
-def writer_schema(message_type: MessageType[Any]) -> Json:
+def writer_schema(message_type: MessageType[Any], generator: type[WireSchema] = WireSchema) -> Json:
     """What a writer emits: objects are closed, and all fields that are always written required.
-    Raises InvalidMessageType for a type that has no JSON Schema."""
-    return _schema(message_type, "serialization")
+    `generator`: one that says more of some types, for comparisons. Raises InvalidMessageType for
+    a type that has no JSON Schema."""
+    return _schema(message_type, "serialization", generator)
 
 
 def reader_schema(message_type: MessageType[Any]) -> Json:
@@ -58,10 +59,14 @@ def fingerprint(schema: Json) -> str:
     return hashlib.sha256(canonical_json(_renamed(meaning, numbers))).hexdigest()[:16]
 
 
-def _schema(message_type: MessageType[Any], mode: Literal["serialization", "validation"]) -> Json:
+def _schema(
+    message_type: MessageType[Any],
+    mode: Literal["serialization", "validation"],
+    generator: type[WireSchema] = WireSchema,
+) -> Json:
     try:
         raw = message_type.adapter.json_schema(
-            mode=mode, schema_generator=WireSchema, ref_template=_REF + "{model}"
+            mode=mode, schema_generator=generator, ref_template=_REF + "{model}"
         )
     except PydanticInvalidForJsonSchema as error:
         said = str(error).partition("\n\n")[0]

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from omniq_typed.schema.documents import Document, Parts, Schema, Unsaid
+from omniq_typed.schema.documents import Document, Parts, Schema
 from omniq_typed.schema.places import Step, goals_of
 from omniq_typed.schema.prover import Prover, bare, constants_of, without_functions
 from omniq_typed.schema.rules import Rule
+from omniq_typed.schema.unsaid import Unsaid
 from omniq_typed.schema.word_failures import kinds_of, word_failures
 
 Json: TypeAlias = dict[str, Any]
@@ -65,6 +66,8 @@ class Failures:
             found.extend(self._of(self._reader.root, written, ()))
         except (_OutOfTime, RecursionError):
             found.append(Failure(Rule.NOT_PROVEN, (), "it takes too long to tell why", written))
+        except ValueError as error:  # a pattern that is none
+            found.append(Failure(Rule.NOT_PROVEN, (), str(error).partition("\n")[0], written))
         return found or [Failure(Rule.NOT_PROVEN, (), "it cannot be said where", written)]
 
     def _takes(self, reader: Schema, writer: Parts) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -54,6 +55,22 @@ def from_git(revision: str, directory: Path | str) -> dict[str, TypeHistory]:
 
     index = _text(blobs[INDEX]) if INDEX in blobs else None
     return _histories(parse_index(index, f"{revision}:{INDEX}"), read)
+
+
+def with_index_of(
+    directory: Path | str, histories: Mapping[str, TypeHistory]
+) -> dict[str, TypeHistory]:
+    """Versions that are recorded elsewhere, with the modes that a folder's index has now, and with
+    its waivers besides: who proposes a change says there what is accepted. Raises InvalidArgument
+    for a broken index."""
+    entries = read_index(directory)["types"]
+    found = dict(histories)
+    for name in entries.keys() & found.keys():
+        mode = Compatibility(entries[name]["mode"])
+        added = [waiver_from_json(each) for each in entries[name]["waivers"]]
+        waivers = dict.fromkeys([*found[name].waivers, *added])
+        found[name] = replace(found[name], mode=mode, waivers=tuple(waivers))
+    return found
 
 
 def _histories(index: Json, read: ReadSchema) -> dict[str, TypeHistory]:

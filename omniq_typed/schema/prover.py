@@ -13,6 +13,7 @@ of the reader's?", and each step answers it from questions that together imply i
 - A pair that is met again in a field or an item of itself is taken for proven. JSON values are
   finite: were it wrong, the smallest wrong value would hold a smaller one. Without such a step down
   it is no proof.
+- What is known to hold of all that a writer writes may be said of it: it writes the same.
 - A pair without any of that goes to the library as it is. There an integer may be written as 1.0,
   which strict readers refuse: where a writer may do that, readers lose their integers first.
 """
@@ -24,17 +25,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from omniq_typed.schema.documents import (
-    Document,
-    Json,
-    Parts,
-    Schema,
-    Unsaid,
-    text_of,
-)
+from omniq_typed.schema.documents import Document, Json, Parts, Schema, text_of
 from omniq_typed.schema.implications import implied_words
 from omniq_typed.schema.places import Goal, goals_of, without_inner
 from omniq_typed.schema.traits import effort, together, types_of
+from omniq_typed.schema.unsaid import Unsaid
 from omniq_typed.schema.wording import rewrite
 
 SaysYes = Callable[[Schema, Schema], bool]
@@ -91,7 +86,7 @@ class Prover:
         self._deadline = deadline
         try:
             return self._takes(reader, writer, ())
-        except (_OutOfTime, RecursionError):
+        except (_OutOfTime, RecursionError, ValueError):  # the last: a pattern that is none
             self._assumed.clear()  # it was not proven to the end
             return False
 

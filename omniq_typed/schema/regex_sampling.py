@@ -49,6 +49,15 @@ class Texts:
         return self._states[0].to_end < inf
 
     @property
+    def start(self) -> State:
+        """Where every text begins."""
+        return self._states[0]
+
+    def characters(self, mask: int) -> str:
+        """What a way stands for, the plainest characters first."""
+        return self._among(mask)
+
+    @property
     def cannot_exist(self) -> bool:
         """Whether it is certain that there are none, of whatever length and characters."""
         return self._is_exact and not self.exist

@@ -96,7 +96,7 @@ class Sampler:
 
 def _validator_of(schema: Json) -> jsonschema_rs.Draft202012Validator:
     try:
-        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         said = str(error).partition("\n")[0]
         raise InvalidArgument("schema", f"is no JSON Schema 2020-12: {said}") from error

@@ -50,12 +50,13 @@ class Shapes:
         """The shapes that have an end, each with its height; null before all others."""
         known = self._sorted.get(id(schema))
         if known is None:
-            found = [(self._height_of(each), each) for each in self.of(schema)]
+            found = [(self.height_of(each), each) for each in self.of(schema)]
             found.sort(key=lambda pair: (pair[0], pair[1].kind != "null"))
             known = self._sorted[id(schema)] = [pair for pair in found if pair[0] < inf]
         return known
 
-    def _height_of(self, shape: Shape) -> float:
+    def height_of(self, shape: Shape) -> float:
+        """As `height`, of one shape."""
         inner = [self.height(each) for each in self._wanted(shape)]
         return 1 + max(inner) if inner else 0
 
@@ -107,6 +108,8 @@ class Shapes:
         found: Any = self._whole
         for part in reference.removeprefix("#").split("/")[1:]:
             name = unquote(part).replace("~1", "/").replace("~0", "~")
+            if isinstance(found, bool):
+                return False
             found = found[int(name)] if isinstance(found, list) else found.get(name, False)
         is_known = reference.startswith("#") and isinstance(found, (dict, bool))
         return found if is_known else False

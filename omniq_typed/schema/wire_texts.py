@@ -67,3 +67,6 @@ IPV4_NETWORK = f"^{_IPV4}/{natural_at_most(32)}$"
 IPV6_NETWORK = f"^{_IPV6}/{natural_at_most(128)}$"
 IPV4_ADDRESS = f"^{_IPV4}$"
 IPV6_ADDRESS = f"^{_IPV6}$"
+
+UUID_OF_VERSION = "^[0-9A-Fa-f-]{{14}}{}[0-9A-Fa-f-]{{4}}[89ABab]"
+"""Beside the format `uuid`: the version, and the variant, without which there is no version."""

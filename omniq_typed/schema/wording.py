@@ -53,10 +53,7 @@ _TEXTS: dict[str, Json] = {
     "ipv6interface": {"pattern": wire_texts.IPV6_NETWORK},
     "json-string": {"contentMediaType": "application/json"},
     **{
-        f"uuid{version}": {
-            "format": "uuid",
-            "pattern": f"^[0-9A-Fa-f-]{{14}}{version}[0-9A-Fa-f-]{{4}}[89ABab]",
-        }
+        f"uuid{version}": {"format": "uuid", "pattern": wire_texts.UUID_OF_VERSION.format(version)}
         for version in range(1, 9)
     },
 }

@@ -175,7 +175,7 @@ class QueueLoop:
 
     def _start(self, lease: Lease) -> None:
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._work(lease), name=f"omniq-job-{lease.job.job_id}")
+        task = loop.create_task(self.work(lease), name=f"omniq-job-{lease.job.job_id}")
         self._running[lease] = task
         # Not the coroutine's own `finally`: a task cancelled before its first step has none.
         task.add_done_callback(lambda done: self._finish(lease, done))
@@ -193,7 +193,7 @@ class QueueLoop:
         self._unsettled.append((lease, settlement))
         self.look()
 
-    async def _work(self, lease: Lease) -> Settlement:
+    async def work(self, lease: Lease) -> Settlement:
         """One job from decoding to its settlement. Raises nothing."""
         job = lease.job
         if self._stop.requested:

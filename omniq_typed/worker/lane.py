@@ -123,9 +123,9 @@ class Lane:
         for lease in self._running:
             self._heartbeat.watch(lease)
         for lease in self._running:
-            self._unsettled.append((lease, self._work(lease)))
+            self._unsettled.append((lease, self.work(lease)))
 
-    def _work(self, lease: Lease) -> Settlement:
+    def work(self, lease: Lease) -> Settlement:
         """One job from decoding to its settlement. Never raises."""
         job = lease.job
         if self._stop.requested or lease.lost:  # lost while others of its batch ran

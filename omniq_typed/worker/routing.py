@@ -40,6 +40,8 @@ class Consumer:
     raw_type: str = ""
     strict: bool = True
     on_invalid: InvalidPolicy | None = None
+    function: Callable[..., Any] | None = None
+    """What the user registered; `handler` leads to it."""
 
     def decoder(self, steps: list[Upcast]) -> Decode:
         """For payloads that are so many steps older than what the handler takes."""
@@ -74,9 +76,10 @@ class Route:
     @property
     def concurrency(self) -> int:
         """Jobs of the queue that run at once: the most that one of its consumers asks for."""
-        return max(consumer.concurrency for consumer in self._consumers())
+        return max(consumer.concurrency for consumer in self.consumers())
 
-    def _consumers(self) -> list[Consumer]:
+    def consumers(self) -> list[Consumer]:
+        """All of them."""
         untyped = [] if self._untyped is None else [self._untyped]
         return [*self._typed.values(), *self._raw.values(), *untyped]
 

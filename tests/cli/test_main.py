@@ -113,7 +113,7 @@ def test_every_command_has_help_with_examples(project: Project, words: tuple[str
     assert said.startswith(f"Usage: {' '.join(['omniq-typed', *words])} ")
     assert max(map(len, said.splitlines())) <= 90
     is_group = "COMMAND" in said.splitlines()[0]
-    assert is_group or f"  Examples:\n    omniq-typed {' '.join(words)} " in said
+    assert is_group or f"  Examples:\n    omniq-typed {' '.join(words)}" in said
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["schema", "export"], ["schema", "--x"]])

@@ -15,7 +15,6 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from omniq_typed import (
-    AsyncBus,
     AsyncOmniqClient,
     AsyncQueueMonitor,
     Bus,
@@ -25,6 +24,7 @@ from omniq_typed import (
 from omniq_typed.core.command import Command
 from omniq_typed.models import ReserveJob
 from omniq_typed.transport.sync import SyncTransport
+from tests.memory_engine import async_bus_at, bus_at
 from tests.servers import AnyServer, Cluster, Server
 from tests.workers import FACES as FACES
 from tests.workers import Face as Face
@@ -72,11 +72,11 @@ def open_doors(face: Face, **options: Any) -> Iterator[Doors]:
 def open_bus(face: Face, url: str, **options: Any) -> Iterator[Bus]:
     """A bus of either face, to be called as a blocking one. `options` as for `Bus`."""
     if face == "sync":
-        with Bus(url, **options) as bus:
+        with bus_at(url, **options) as bus:
             yield bus
         return
     with asyncio.Runner() as runner:
-        inner = AsyncBus(url, **options)
+        inner = async_bus_at(url, **options)
         try:
             yield cast(Bus, _Blocking(inner, runner))
         finally:
@@ -149,10 +149,7 @@ def server_of_face(request: pytest.FixtureRequest, face: Face) -> Server:
 
 def nodes(server: AnyServer) -> list[Server]:
     """The servers behind a server: itself, or the masters of a cluster."""
-    if isinstance(server, Cluster):
-        return server.nodes
-    assert isinstance(server, Server)
-    return [server]
+    return server.nodes if isinstance(server, Cluster) else [cast(Server, server)]
 
 
 def dump(server: AnyServer) -> dict[str, bytes | None]:

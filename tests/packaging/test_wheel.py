@@ -166,3 +166,14 @@ def test_every_module_of_an_installed_wheel_can_be_imported(python: Path, tmp_pa
         "        importlib.import_module(found.name)\n"
     )
     run(python, "-W", "error", "-c", program, cwd=tmp_path)
+
+
+def test_the_command_is_installed_and_finds_programs_beside_it(
+    python: Path, tmp_path: Path
+) -> None:
+    command = python.with_name("omniq-typed")
+    assert run(command, "--version", cwd=tmp_path) == f"omniq-typed {omniq_typed.__version__}\n"
+    program = PROGRAM.partition("stop = ")[0]
+    (tmp_path / "program.py").write_text(program)
+    said = run(command, "schema", "export", "program", cwd=tmp_path)
+    assert said == "1 message type, 3 files written in schemas\n"

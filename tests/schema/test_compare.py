@@ -248,6 +248,25 @@ def test_no_schema_and_no_time_are_told_as_such() -> None:
     assert found.rule == "not_proven" and "too long" in found.message
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": "string", "pattern": "("},
+        {"type": "object", "patternProperties": {"(": INT}},
+        {"$ref": "#/$defs/Missing"},
+        {"$ref": "https://example.com/schema.json"},
+        {"$ref": "#"},
+        {"$id": "https://example.com/a", "$ref": "#/$defs/A", "$defs": {"A": INT}},
+        {"$dynamicRef": "#node"},
+        {"enum": []},
+        {"not": {}},
+    ],
+)
+def test_odd_schemas_do_not_crash_it(odd: Json) -> None:
+    assert compare(opened(a=odd), closed(a={"type": "boolean"})) != ()
+    assert isinstance(compare(opened(a={"type": "boolean"}), closed(a=odd)), tuple)
+
+
 def test_each_rule_is_explained() -> None:
     assert set(RULES) == set(Rule)
     assert all(text for row in RULES.values() for text in row)

@@ -290,7 +290,8 @@ def test_a_comment_is_taken_apart() -> None:
 
 def test_keys_keep_what_a_pattern_does_not_say() -> None:
     def of(key: Any) -> tuple[list[str], list[str]]:
-        return views(create_model("Holder", counts=(dict[key, int], ...)))
+        counted: Any = dict.__class_getitem__((key, int))
+        return views(create_model("Holder", counts=(counted, ...)))
 
     checked = ["a Python function no_edges HASH (after)"]
     assert of(Annotated[str, AfterValidator(no_edges)]) == (checked, checked)

@@ -1,0 +1,1 @@
+"""Single changes to a valid payload that its type does not allow."""
