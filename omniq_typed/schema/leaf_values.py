@@ -69,7 +69,7 @@ class Numbers:
         wanted = [*(Fraction(each) for each in plain), *near]
         found = [self._nearest(each) for each in wanted]
         if not self._step:
-            found += [float(each) for each in near] + self._beside_open_bounds()
+            found += [_float(each) for each in near] + self._beside_open_bounds()
         kept = [each for each in found if self._fits(each)]
         plainest = sorted(kept, key=abs)[:1]
         # 1 and 1.0 are one number.
@@ -87,7 +87,7 @@ class Numbers:
         part = Fraction(rng.randrange(10**9 + 1), 10**9)
         at = low + (high - low) * part
         if not self._step and rng.random() < 0.7:
-            found: int | float = round(float(at), rng.choice((1, 2, 3, 9)))
+            found: int | float = round(_float(at), rng.choice((1, 2, 3, 9)))
         else:
             found = self._nearest(Fraction(at))
         return found if self._fits(found) else None
@@ -97,17 +97,25 @@ class Numbers:
         if self._step:
             value = round(value / self._step) * self._step
         is_int = value.denominator == 1 and (self._whole or abs(value) <= _LARGEST_INT)
-        return int(value) if is_int else float(value)
+        return int(value) if is_int else _float(value)
 
     def _beside_open_bounds(self) -> list[float]:
         bounds = ((self._low, math.inf), (self._high, -math.inf))
-        return [math.nextafter(float(at), to) for at, to in bounds if at is not None]
+        return [math.nextafter(_float(at), to) for at, to in bounds if at is not None]
 
     def _fits(self, value: int | float) -> bool:
         low, high = self._low, self._high
         above = low is None or value > low or (value == low and not self._low_open)
         below = high is None or value < high or (value == high and not self._high_open)
-        return above and below and not math.isinf(value)
+        return above and below and abs(value) != math.inf
+
+
+def _float(value: Fraction) -> float:
+    """Infinite beyond the largest."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _common_multiple(one: Fraction, other: Fraction) -> Fraction:

@@ -13,7 +13,7 @@ _MOST_LOOKS = 8
 
 
 def mentioned(tree: Node) -> Iterator[str]:
-    """The characters that an alphabet needs, so that no set of the tree is taken for another."""
+    """The characters that an alphabet needs to tell each set of the tree from the others."""
     match tree:
         case CharSet():
             yield from tree.mentioned()

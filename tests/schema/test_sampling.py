@@ -164,6 +164,8 @@ KEYWORDS: list[Json] = [
     {"allOf": [{"enum": [1, 2, "x"]}, {"enum": [2, "x", True]}], "type": "integer"},
     {"oneOf": [{"type": "integer", "multipleOf": 6}, {"type": "integer", "multipleOf": 4}]},
     {"type": "integer", "minimum": 10**30},
+    {"type": "integer", "minimum": 10**400},
+    {"type": "number", "minimum": -(10**400), "maximum": 1.7976931348623157e308},
     {"type": "integer", "multipleOf": 0.5, "minimum": -1.5, "maximum": 1.5},
     {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e-9},
     {"type": "number", "multipleOf": 0.01, "minimum": 99.95, "maximum": 100},
@@ -203,7 +205,7 @@ KEYWORDS: list[Json] = [
 ]
 
 
-@pytest.mark.parametrize("schema", KEYWORDS, ids=str)
+@pytest.mark.parametrize("schema", KEYWORDS, ids=lambda schema: str(schema)[:60])
 def test_keywords_in_all_their_combinations(schema: Json) -> None:
     validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
     sampler = Sampler(schema)
