@@ -491,9 +491,9 @@ def test_objects_around_the_one_that_matters_are_taken_out() -> None:
 
 
 def test_the_simplest_message_of_every_kind_is_plain() -> None:
-    for message_type in TYPES:
-        plainest = smallest(payloads(message_type), lambda it: True)
-        assert len(encode(message_type, plainest)) < 300, message_type.label
+    for each in TYPES:
+        plainest = smallest(payloads(each), lambda it: True)
+        assert len(encode(each, plainest)) < 300, each.label
 
 
 def test_configurations_of_models_are_kept() -> None:
