@@ -22,7 +22,7 @@ from tests.catalogue import FORMS
 from tests.testing.drawing import drawn
 from tests.testing.realistic_types import TYPES
 
-FEW = 5
+FEW = 3
 
 
 def misses_of(declared: Any, count: int = 200) -> list[NearMiss]:
@@ -34,7 +34,7 @@ def misses_of(declared: Any, count: int = 200) -> list[NearMiss]:
     return drawn(near_miss(Holder), count)
 
 
-def rules_of(declared: Any, count: int = 150) -> set[Rule]:
+def rules_of(declared: Any, count: int = 100) -> set[Rule]:
     return {each.rule for each in misses_of(declared, count) if each.pointer.startswith("/value")}
 
 
@@ -173,7 +173,7 @@ def test_the_publisher_refuses_them_too() -> None:
             with pytest.raises(InvalidPayload):
                 encode(form.message_type, value)
             refused[miss.rule] += 1
-    assert sum(refused.values()) > 100
+    assert sum(refused.values()) > 60
     assert {Rule.TYPE, Rule.REQUIRED, Rule.BOUND, Rule.ENUM, Rule.LENGTH, Rule.DIGITS} <= set(
         refused
     )
