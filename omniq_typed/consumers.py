@@ -146,7 +146,7 @@ class Consumers:
 
     def consumed(self) -> list[tuple[str, MessageType[Any]]]:
         """Queue and message type of each handler, in order."""
-        found = [(queue, each) for queue, it in self._routes.items() for each in it.message_types]
+        found = [(queue, each) for queue, it in self._routes.items() for each in it.types()]
         return sorted(found, key=lambda pair: (pair[0], pair[1].name, pair[1].version))
 
     def add_invalid_handler(self, queue: str, handler: Callable[[Any], Any]) -> None:
@@ -187,7 +187,7 @@ class Consumers:
     def preparing(self, routes: Iterable[Route], registration: Registration) -> Steps[None] | None:
         """What a worker on these routes needs of the registry of schemas before its first job;
         None: nothing."""
-        types = registration.missing(each for route in routes for each in route.message_types)
+        types = registration.missing(each for route in routes for each in route.types())
         raw_types = [name for route in routes for name in route.raw_types]
         return self._preparing(registration, types, raw_types) if types or raw_types else None
 

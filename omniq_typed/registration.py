@@ -4,7 +4,7 @@ them, and only what is new is checked and written."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -18,10 +18,10 @@ from omniq_typed.core.schema_records import (
     SchemaVerdict,
 )
 from omniq_typed.core.schemas import check_schemas
-from omniq_typed.errors import InvalidArgument, InvalidMessageType
+from omniq_typed.errors import InvalidArgument, InvalidMessageType, PermissionDenied
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
-from omniq_typed.schema.check import check
+from omniq_typed.schema.check import Direction, Finding, check, same_reader, same_writer
 from omniq_typed.schema.refusal import incompatible
 from omniq_typed.schema.stored import Origin, to_history, to_record
 from omniq_typed.schema.versions import (
@@ -41,7 +41,10 @@ Register: TypeAlias = Literal["strict", "check", "off"]
 registers them, and raises IncompatibleSchema for those that do not keep to the registered
 versions; 'check' only raises; 'off' does not ask."""
 
+_MAY_NOT_READ = f'{MAY_NOT_READ}, or leave the registry alone, register="off"'
+
 Types: TypeAlias = Iterable[MessageType[Any]]
+Versions: TypeAlias = Mapping[MessageType[Any], SchemaVersion]
 
 
 def check_register(register: object) -> Register:
@@ -72,28 +75,48 @@ class Registration:
         IncompatibleSchema, and PermissionDenied that says what to grant."""
         wanted = list(types)
         ours = {each: version for each in wanted if (version := self._version(each)) is not None}
-        written: tuple[str, ...] = ()
-        while True:
-            new = yield from self._new_ones(ours)
-            if not new:
-                break
-            names = [each.name for each in new]
-            entries = yield from explained(MAY_NOT_READ, reading(names))
-            histories = {name: self._history(entry) for name, entry in entries.items()}
-            report = check(new, self._registry, histories)
-            if not report.ok:
-                raise incompatible(report.findings)
-            labels = tuple(each.label for each in new)
-            if self._register == "check":
-                log.info("not registered, but compatible: %s", ", ".join(labels))
-                break
-            changes = [self._change(new, entries[name], histories[name].mode) for name in entries]
-            if (yield from explained(_may_not_write(labels), writing(changes))):
-                log.info("registered: %s", ", ".join(labels))
-                written = labels
-                break
+        written: tuple[str, ...] | None = None
+        while written is None:
+            written = yield from self._attempt(ours)
         self._settled.update(wanted)
         return written
+
+    def _attempt(self, ours: Versions) -> Steps[tuple[str, ...] | None]:
+        """What was written; None where others have written meanwhile, so that all is to be decided
+        anew. Whoever loses a round to another does not lose one more to the same version."""
+        new = yield from self._new_ones(ours)
+        if not new:
+            return ()
+        entries = yield from explained(_MAY_NOT_READ, reading(each.name for each in new))
+        histories = {name: self._history(entry) for name, entry in entries.items()}
+        self._refuse_incompatible(new, histories)
+        if self._register == "check":
+            log.info("not registered, but compatible: %s", ", ".join(_labels(new)))
+            return ()
+        return (yield from self._writing(new, entries, histories))
+
+    def _writing(
+        self,
+        new: Versions,
+        entries: Mapping[str, SchemaEntry],
+        histories: Mapping[str, TypeHistory],
+    ) -> Steps[tuple[str, ...] | None]:
+        changes = [self._change(new, entry, histories[name]) for name, entry in entries.items()]
+        try:
+            done = yield from writing(changes)
+        except PermissionDenied as error:
+            needed = {
+                each: version
+                for each, version in new.items()
+                if not _is_only_in_other_words(version, entries[each.name], histories[each.name])
+            }
+            if needed:
+                raise PermissionDenied(_may_not_write(needed), error.server_message) from error
+            return ()
+        if not done:
+            return None
+        log.info("registered: %s", ", ".join(_labels(new)))
+        return _labels(new)
 
     def _version(self, message_type: MessageType[Any]) -> SchemaVersion | None:
         """None for a type that has no JSON Schema: its messages are to flow all the same."""
@@ -108,13 +131,11 @@ class Registration:
                 log.exception("%s is not registered", message_type.label)
         return self._versions[message_type]
 
-    def _new_ones(
-        self, ours: Mapping[MessageType[Any], SchemaVersion]
-    ) -> Steps[dict[MessageType[Any], SchemaVersion]]:
+    def _new_ones(self, ours: Versions) -> Steps[Versions]:
         """Those that the registry does not have as they are, in one round trip."""
         if not ours:
             return {}
-        verdicts = yield from explained(MAY_NOT_READ, _asking(ours.values()))
+        verdicts = yield from explained(_MAY_NOT_READ, _asking(ours.values()))
         return {
             each: version
             for (each, version), verdict in zip(ours.items(), verdicts, strict=True)
@@ -126,7 +147,10 @@ class Registration:
         return verdict.status is SchemaStatus.SAME and declared in (None, verdict.mode)
 
     def _declared(self, name: str) -> Compatibility | None:
-        return declared_mode(each for each in self._registry.types() if each.name == name)
+        return declared_mode(self._types_of(name))
+
+    def _types_of(self, name: str) -> list[MessageType[Any]]:
+        return [each for each in self._registry.types() if each.name == name]
 
     def _history(self, entry: SchemaEntry) -> TypeHistory:
         """What is registered of a type, under the mode that counts: the code's, if it says one."""
@@ -136,19 +160,57 @@ class Registration:
         stored = to_history(entry)
         return replace(stored, mode=declared or stored.mode)
 
-    def _change(
-        self,
-        new: Mapping[MessageType[Any], SchemaVersion],
-        entry: SchemaEntry,
-        mode: Compatibility,
-    ) -> SchemaChange:
+    def _refuse_incompatible(
+        self, new: Iterable[MessageType[Any]], histories: Mapping[str, TypeHistory]
+    ) -> None:
+        findings = [
+            finding
+            for name, history in histories.items()
+            for finding in self._findings([each for each in new if each.name == name], history)
+        ]
+        if any(each.waived_by is None for each in findings):
+            raise incompatible(findings)
+
+    def _findings(self, new: list[MessageType[Any]], history: TypeHistory) -> Iterator[Finding]:
+        """What is wrong with new versions of one name, beside those that the code has as they are
+        registered, and whose upcasts it knows."""
+        known = self._known_as_registered(history)
+        report = check([*new, *known], self._registry, {history.name: history}, mode=history.mode)
+        here = {each.version for each in (*new, *known)}
+        for finding in report.findings:
+            if finding.new_version in here or finding.direction is not Direction.BACKWARD:
+                yield finding
+            elif finding.waived_by is None:
+                # An older version comes after a newer one, whose upcasts are in its readers' code.
+                log.warning(
+                    "%s v%d is registered already, and reads v%d through an upcast, or not at all",
+                    history.name,
+                    finding.new_version,
+                    finding.old_version,
+                )
+
+    def _known_as_registered(self, history: TypeHistory) -> list[MessageType[Any]]:
+        recorded = {number: _fingerprints(it) for number, it in history.versions.items()}
+        ours = ((each, self._version(each)) for each in self._types_of(history.name))
+        return [
+            each
+            for each, version in ours
+            if version is not None and recorded.get(each.version) == _fingerprints(version)
+        ]
+
+    def _change(self, new: Versions, entry: SchemaEntry, history: TypeHistory) -> SchemaChange:
         records = tuple(
             to_record(version, Origin(each.queue or "", self._source))
             for each, version in new.items()
             if each.name == entry.name
         )
-        replaces = mode is Compatibility.NONE
-        return SchemaChange(entry.name, entry.revision, mode, "", records, replace=replaces)
+        # The check has accepted another writer: for the mode NONE, by a waiver, or because it says
+        # the same in other words.
+        return SchemaChange(entry.name, entry.revision, history.mode, "", records, replace=True)
+
+
+def _fingerprints(version: SchemaVersion) -> tuple[str, str]:
+    return version.fingerprint, version.reader_fingerprint
 
 
 def _asking(versions: Iterable[SchemaVersion]) -> Steps[list[SchemaVerdict]]:
@@ -160,9 +222,26 @@ def _asking(versions: Iterable[SchemaVersion]) -> Steps[list[SchemaVerdict]]:
     return verdicts
 
 
-def _may_not_write(labels: Iterable[str]) -> str:
+def _is_only_in_other_words(
+    version: SchemaVersion, entry: SchemaEntry, history: TypeHistory
+) -> bool:
+    """Whether the registry needs nothing of it, though another program would write it otherwise."""
+    recorded = history.versions.get(version.version)
     return (
-        f"the user may not register {', '.join(labels)}; grant {SCHEMA_KEYS_PATTERN} with +evalsha"
-        " +time +hmget +hset +zadd, let another user register first (bus.register_schemas(), or"
-        ' `omniq-typed schema push`), or use register="check" or "off"'
+        recorded is not None
+        and entry.mode == history.mode
+        and same_writer(version, recorded)
+        and same_reader(version, recorded)
+    )
+
+
+def _labels(types: Iterable[MessageType[Any]]) -> tuple[str, ...]:
+    return tuple(each.label for each in types)
+
+
+def _may_not_write(types: Iterable[MessageType[Any]]) -> str:
+    return (
+        f"the user may not register {', '.join(_labels(types))}; grant {SCHEMA_KEYS_PATTERN} with"
+        " +evalsha +time +hmget +hset +zadd, let another user register first, by"
+        ' bus.register_schemas() or `omniq-typed schema push`, or use register="check" or "off"'
     )

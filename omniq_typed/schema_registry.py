@@ -26,7 +26,7 @@ from omniq_typed.transport.steps import AsyncRunner, Runner, run_steps, run_step
 
 MAY_NOT_READ = (
     f"the user may not read the registry of schemas; grant %R{SCHEMA_KEYS_PATTERN} with +evalsha_ro"
-    ' +hmget +zrange, or leave it alone, register="off"'
+    " and +hmget"
 )
 
 R = TypeVar("R")
@@ -149,7 +149,7 @@ def reading(names: Iterable[str]) -> Steps[dict[str, SchemaEntry]]:
     left = list(dict.fromkeys(names))
     found: dict[str, SchemaEntry] = {}
     while left:
-        page = yield read_schemas(left[:TYPES_PER_PAGE])
+        page = yield read_schemas(left[:TYPES_PER_PAGE], max_bytes=BYTES_PER_CALL)
         found.update((entry.name, entry) for entry in page)
         left = left[len(page) :]
     return found

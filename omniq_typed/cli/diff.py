@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from omniq_typed.cli import sources
-from omniq_typed.cli.apps import load, types_of
+from omniq_typed.cli.apps import App, load, types_of
 from omniq_typed.cli.reports import break_lines
 from omniq_typed.cli.sources import NotRecorded, dir_option, optional_url_option, version_in
 from omniq_typed.schema.compare import Break, compare
@@ -67,11 +67,13 @@ def diff(
       omniq-typed schema diff app:bus orders.created 1 --against git:v2.0.0
       omniq-typed schema diff schemas orders.created 1 2
     """
+    apps: list[App] = []
     if sources.is_source(source):
         recorded = sources.read(source, directory, url)
         known = recorded.history(name).versions
     else:
-        known = {it.version: version_of(it) for it in types_of(load([source])) if it.name == name}
+        apps = load([source])
+        known = {it.version: version_of(it) for it in types_of(apps) if it.name == name}
         recorded = sources.read(against or str(directory), directory, url)
         if not known:
             raise NotRecorded(f"{source} has no type {name}")
@@ -79,6 +81,9 @@ def diff(
     before = Side(_before(recorded.history(name), old, after.version), recorded.where)
     for line in _lines(before, after):
         click.echo(line)
+    steps = [it.registry.steps(name, before.version.version, after.version.version) for it in apps]
+    if any(steps):
+        click.echo(f"  upcasts lead {before} to {after}: `omniq-typed schema check` tries them out")
 
 
 def _chosen(

@@ -14,24 +14,26 @@ from typing import Any
 import click
 
 from omniq_typed.messages.message_type import MessageType
-from omniq_typed.schema.check import Finding, Note, Report
+from omniq_typed.schema.check import Direction, Finding, Note, Report
 from omniq_typed.schema.compare import Break
 from omniq_typed.schema.description import as_text
 from omniq_typed.schema.files import INDEX
+from omniq_typed.schema.rules import Rule
 
 _SAYS = {
-    "backward": "v{new} does not read all that v{old} wrote",
-    "forward": "v{old} does not read all that v{new} writes",
-    "version": "v{new} is recorded with another schema, and a version does not change",
+    Direction.BACKWARD: "v{new} does not read all that v{old} wrote",
+    Direction.FORWARD: "v{old} does not read all that v{new} writes",
+    Direction.VERSION: "v{new} is recorded with another schema, and a version does not change",
 }
 _WHAT_TO_DO = {
-    "backward": "let v{new} read both forms (a default, a wider type), or write an @upcast from"
-    " v{old}",
-    "forward": "let v{new} write what v{old} reads, or, if all readers are updated first, ask for"
-    " no more than BACKWARD",
-    "version": "take the change back, or give it a version of its own: version={next}, with an"
-    " @upcast from v{new}",
+    Direction.BACKWARD: "let v{new} read both forms (a default, a wider type), or write an @upcast"
+    " from v{old}",
+    Direction.FORWARD: "let v{new} write what v{old} reads, or, if all readers are updated first,"
+    " ask for no more than BACKWARD",
+    Direction.VERSION: "take the change back (`omniq-typed schema diff` shows it), or give it a"
+    " version of its own: version={next}, with an @upcast from v{new}",
 }
+_MEND_UPCASTS = "mend the upcasts from v{old} to v{new}"
 _EXAMPLE_CHARS = 400
 
 
@@ -105,7 +107,7 @@ def _text_of_pair(findings: Sequence[Finding], outcome: Outcome) -> Iterator[str
     first = findings[0]
     file, line = outcome.place_of(first)
     place = f" ({file}:{line})" if file else ""
-    title = f"{first.name} v{first.new_version}: {_say(_SAYS, first)}"
+    title = f"{first.name} v{first.new_version}: {_say(_SAYS[first.direction], first)}"
     yield click.style(title, bold=True) + place
     for each in findings:
         kind = click.style("break", fg="red") if each.waived_by is None else "waived"
@@ -120,7 +122,10 @@ def _text_of_pair(findings: Sequence[Finding], outcome: Outcome) -> Iterator[str
 
 def _what_to_do(finding: Finding) -> str:
     waiver = as_text({"version": finding.new_version, "rule": finding.found.rule, "reason": "..."})
-    return f"{_say(_WHAT_TO_DO, finding)}; or, if it is meant, waive it in {INDEX}: {waiver}"
+    todo = _say(_WHAT_TO_DO[finding.direction], finding)
+    if finding.found.rule == Rule.UPCAST_FAILED:
+        todo = _say(_MEND_UPCASTS, finding)
+    return f"{todo}; or, if it is meant, waive it in {INDEX}: {waiver}"
 
 
 def _annotations(outcome: Outcome) -> Iterator[str]:
@@ -129,7 +134,7 @@ def _annotations(outcome: Outcome) -> Iterator[str]:
         file, line = outcome.place_of(each)
         properties = {"file": file, "line": str(line)} if file else {}
         properties["title"] = f"{each.name} v{each.new_version} against v{each.old_version}"
-        said = "\n".join([f"{_say(_SAYS, each)}:", *break_lines(each.found)])
+        said = "\n".join([f"{_say(_SAYS[each.direction], each)}:", *break_lines(each.found)])
         waiver = each.waived_by
         said += f"\nWhat to do: {_what_to_do(each)}." if waiver is None else f"\n{waiver.reason}"
         level = "error" if waiver is None else "notice"
@@ -155,9 +160,9 @@ def _noted(note: Note) -> str:
     return f"{note.name} v{note.new_version}{against}: {note.message}"
 
 
-def _say(texts: dict[str, str], finding: Finding) -> str:
+def _say(text: str, finding: Finding) -> str:
     new, old = finding.new_version, finding.old_version
-    return texts[finding.direction].format(new=new, old=old, next=new + 1)
+    return text.format(new=new, old=old, next=new + 1)
 
 
 def _relative(file: str) -> str:

@@ -19,6 +19,7 @@ PLACEHOLDERS = {
     "QUEUE": "name of the queue: 1 to 128 letters, digits, '.', '_' or '-'",
     "ID": "id of a job: 1 to 256 characters, no braces, no control characters",
     "GID": "id of a group, as that of a job",
+    "NAME": "name of a message type: as that of a queue",
     "KEY": "name of a completion counter: 1 to 128 characters, no braces, no control characters",
 }
 """What is in capitals in the pattern of a key, and put in by the client."""

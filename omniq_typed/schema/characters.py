@@ -48,9 +48,11 @@ class CharSet:
         listed = (char for name, _ in self.properties for char in _NAMED.get(name, ()))
         for low, high in (*self.ranges, *((char, char) for char in listed)):
             yield from (low, high)
-            for code in (ord(low) - 1, ord(high) + 1):
-                if 0 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF:
-                    yield chr(code)
+            before, after = ord(low) - 1, ord(high) + 1
+            if before >= 0:
+                yield chr(min(before, 0xD7FF) if before < 0xE000 else before)
+            if after <= 0x10FFFF:
+                yield chr(max(after, 0xE000) if after > 0xD7FF else after)
 
 
 def has_property(char: str, name: str) -> bool:

@@ -19,6 +19,7 @@ from omniq_typed.schema.upcast_trial import fault_of, try_upcasts
 from omniq_typed.schema.versions import (
     DEFAULT_COMPATIBILITY,
     Compatibility,
+    Json,
     SchemaVersion,
     TypeHistory,
     Waiver,
@@ -26,7 +27,17 @@ from omniq_typed.schema.versions import (
     version_of,
 )
 
-__all__ = ["Direction", "Finding", "Note", "Report", "Topic", "check", "check_histories"]
+__all__ = [
+    "Direction",
+    "Finding",
+    "Note",
+    "Report",
+    "Topic",
+    "check",
+    "check_histories",
+    "same_reader",
+    "same_writer",
+]
 
 
 def check(
@@ -60,6 +71,22 @@ def check_histories(new: Mapping[str, TypeHistory], known: Mapping[str, TypeHist
         versions = {number: _Version(each) for number, each in history.versions.items()}
         checks.append(_TypeCheck(replace(history, versions=recorded), versions, Registry()))
     return _joined(checks)
+
+
+def same_writer(one: SchemaVersion, other: SchemaVersion) -> bool:
+    """Whether writers of both write the same, in whatever words their schemas say it: another
+    release of what exports them may choose others."""
+    return one.fingerprint == other.fingerprint or _are_equal(one.writer, other.writer)
+
+
+def same_reader(one: SchemaVersion, other: SchemaVersion) -> bool:
+    """Whether readers of both take the same."""
+    same = one.reader_fingerprint == other.reader_fingerprint
+    return same or _are_equal(one.reader, other.reader)
+
+
+def _are_equal(one: Json, other: Json) -> bool:
+    return covers(one, other) is Proof.YES and covers(other, one) is Proof.YES
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +126,7 @@ class _TypeCheck:
 
     def _findings(self) -> Iterator[Finding]:
         for new, old in self._pairs():
-            if new.number == old.number and new.schemas.fingerprint != old.schemas.fingerprint:
+            if new.number == old.number and not same_writer(new.schemas, old.schemas):
                 yield self._finding(new, old, Direction.VERSION, _version_changed(new, old))
                 continue
             if self._history.mode.value.startswith(("BACKWARD", "FULL")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, TypeAlias
 
 import jsonschema_rs
@@ -39,8 +39,12 @@ class Counterexamples:
 
     def of(self, failure: Failure) -> list[Any]:
         """One for a failure; none where none is found."""
-        tries = chain(self._made_up(failure), self._samples)
-        return list(islice((each for each in tries if self._breaks(each, failure.path)), 1))
+        found = (each for each in self._tries(failure) if self._breaks(each, failure.path))
+        return list(islice(found, 1))
+
+    def _tries(self, failure: Failure) -> Iterator[Any]:
+        yield from self._made_up(failure)
+        yield from self._samples
 
     def _made_up(self, failure: Failure) -> Iterator[Any]:
         for refused in (*failure.refused, True):
@@ -50,7 +54,7 @@ class Counterexamples:
 
     @cached_property
     def _samples(self) -> list[Any]:
-        return _samples(self._writer, _SYSTEMATIC, _AT_RANDOM)
+        return list(_samples(self._writer, _SYSTEMATIC, _AT_RANDOM))
 
     def _breaks(self, payload: Any, path: Path) -> bool:
         if not self._is_written.is_valid(payload):
@@ -61,16 +65,15 @@ class Counterexamples:
         return self._refuses is not None and self._refuses(payload)
 
 
-def _samples(schema: Schema, systematic: int, at_random: int) -> list[Any]:
+def _samples(schema: Schema, systematic: int, at_random: int) -> Iterator[Any]:
     """None of a schema of which no payload can be made up."""
-    found: list[Any] = []
     try:
         sampler = Sampler(schema)
-        found.extend(islice(sampler.systematic(), systematic))
-        found.extend(sampler.payloads(at_random))
+        yield from islice(sampler.systematic(), systematic)
+        for _ in range(at_random):
+            yield sampler.payload()
     except (InvalidArgument, ValueError, RecursionError):
-        pass
-    return found
+        return
 
 
 def _with_inside(path: Path, schema: Schema) -> Schema:

@@ -17,7 +17,7 @@ Json: TypeAlias = dict[str, Any]
 _NO_CHANGE = frozenset({"$schema", "$defs", "title", "description", "examples"})
 _WALKED = frozenset(
     {
-        *("type", "const", "enum", "anyOf", "oneOf", "properties", "required"),
+        *("type", "const", "enum", "properties", "required"),
         *("additionalProperties", "patternProperties", "items", "prefixItems"),
     }
 )
@@ -155,9 +155,9 @@ def _written(schema: Json, key: str) -> bytes:
 
 def _choices(schema: Json, definitions: Json, depth: int = _MAX_NESTED_UNIONS) -> list[Json]:
     """What a resolved schema lets choose from; itself, where it is no union. What stands beside the
-    union holds for each choice."""
+    union holds for each choice. (Beside a type, `anyOf` is one more check.)"""
     for key in ("anyOf", "oneOf"):
-        if key in schema and depth > 0:
+        if key in schema and "type" not in schema and depth > 0:
             beside = {it: schema[it] for it in schema if it not in (key, "title", *_NOTES)}
             choices = [_resolved({"allOf": [beside, it]}, definitions) for it in schema[key]]
             return [it for each in choices for it in _choices(each, definitions, depth - 1)]
@@ -182,7 +182,7 @@ def _resolved(schema: Any, definitions: Json) -> Json:
             left.append(part)
         else:
             found = merged
-    return {**found, "allOf": left} if left else found
+    return {**found, "allOf": [*found.get("allOf", []), *left]} if left else found
 
 
 def _merged(one: Json, other: Json) -> Json | None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from omniq_typed.schema.function_digest import UNKNOWN
 from omniq_typed.schema.generator import comment_of
-from omniq_typed.schema.python_functions import UNKNOWN, split_comment
+from omniq_typed.schema.python_functions import split_comment
 from omniq_typed.schema.traits import Traits, traits_of
 from omniq_typed.schema.wording import LISTS, MAPS, SINGLES, rewrite
 
@@ -19,8 +20,6 @@ Schema: TypeAlias = Any
 
 UNSAID_KEY = "x-unsaid"
 """In the schemas of a Document: what its comment says that JSON Schema cannot."""
-PLACES = "items by place"
-"""Begins what is said of an array whose items are told apart by their place."""
 
 _REF = "#/$defs/"
 _PROSE = frozenset(
@@ -80,7 +79,7 @@ class Parts:
         return Parts(self.schemas + other.schemas, self.unsaid.beside(other.unsaid))
 
 
-_ANYTHING = Parts((), Unsaid(is_clear=False))
+ANYTHING = Parts((), Unsaid(is_clear=False))
 """What cannot be taken apart."""
 
 
@@ -89,9 +88,10 @@ class Document:
     them: that only lets it write more."""
 
     def __init__(self, schema: Schema, *, is_writers: bool = False) -> None:
-        bare: Schema = rewrite(schema, _bare)
-        if is_writers:
-            bare = rewrite(bare, _without_unevaluated)
+        whole: Schema = rewrite(schema, _bare)
+        bare = rewrite(whole, _without_unevaluated) if is_writers else whole
+        self.is_exact = bare == whole
+        """Whether nothing was left out."""
         self._definitions: Json = bare.pop("$defs", {}) if isinstance(bare, dict) else {}
         self._definitions.pop("", None)  # the name of no reference
         self.root = bare
@@ -135,7 +135,7 @@ class Document:
         beside = (*parts.schemas[:at], *([rest] if rest else []), *parts.schemas[at + 1 :])
         return [
             Parts((*inner.schemas, *beside), inner.unsaid.then(parts.unsaid))
-            for inner in (self.parts(each) or _ANYTHING for each in union[word])
+            for inner in (self.parts(each) or ANYTHING for each in union[word])
         ]
 
     def traits(self, schema: Schema) -> Traits:
@@ -267,9 +267,9 @@ def _bare(schema: Json) -> Json:
     found = {key: value for key, value in schema.items() if key not in _PROSE}
     functions, fact = split_comment(comment_of(schema))
     is_clear = not any(f" {UNKNOWN} (" in each for each in functions)
-    if schema.get("contentMediaType") == "application/json":
-        # No validator looks into the text, but the reader does.
-        functions, is_clear = (*functions, "reads JSON in a text"), False
+    # Of these the schema does not say enough to compare them.
+    if schema.get("contentMediaType") == "application/json" or "items by place" in fact:
+        functions, is_clear = (*functions, fact or "JSON in a text"), False
     if functions or fact:
         found[UNSAID_KEY] = Unsaid(functions, frozenset({fact} - {""}), is_clear)
     return found

@@ -28,7 +28,8 @@ _PROSE = frozenset({"$schema", "title", "description", "examples", "deprecated",
 
 def writer_schema(message_type: MessageType[Any], generator: type[WireSchema] = WireSchema) -> Json:
     """What a writer emits: objects are closed, and all fields that are always written required.
-    `generator`: one that says more of some types, for comparisons. Raises InvalidMessageType for a type that has no JSON Schema."""
+    `generator`: one that says more of some types, for comparisons. Raises InvalidMessageType for
+    a type that has no JSON Schema."""
     return _schema(message_type, "serialization", generator)
 
 
@@ -107,7 +108,8 @@ def _with_tags_required(schema: Json) -> Json:
             return _requiring(bare, tag) if "properties" in bare else bare
         if bare["$ref"] in inside:
             return bare
-        return {"allOf": [bare, {"type": "object", "required": [tag]}]}
+        wanted = {"type": "object", "properties": {tag: True}, "required": [tag]}
+        return {"allOf": [bare, wanted]}
 
     return dict(rewrite({**schema, "$defs": definitions} if definitions else schema, settle))
 

@@ -119,7 +119,8 @@ class Failures:
         else:
             yield from self._of_words(reader, writer, path)
             for goal in goals_of(reader, writer, self._writer):
-                yield from self._of(goal.reader, goal.writer, (*path, goal.step))
+                if not goal.step.is_key:  # that is a word of its own
+                    yield from self._of(goal.reader, goal.writer, (*path, goal.step))
 
     def _of_choices(self, reader: Schema, choices: list[Parts], path: Path) -> Iterator[Failure]:
         """Of a union of the writer."""

@@ -11,7 +11,9 @@ import orjson
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
+from omniq_typed.messages.schema_walk import names_read
 from omniq_typed.schema import wire_texts
+from omniq_typed.schema.names_read import add_names, is_path, not_required
 from omniq_typed.schema.numerals import Bounds, decimal_patterns
 from omniq_typed.schema.python_functions import checks_of, users_function
 from omniq_typed.schema.regexes import to_ecma
@@ -60,6 +62,23 @@ class WireSchema(GenerateJsonSchema):
             return sorted(items, key=orjson.dumps)
         return super().encode_default(dft)
 
+    def _named_required_fields_schema(self, named_required_fields: Any) -> Json:
+        """A reader may look for a field under several names."""
+        found: Json = super()._named_required_fields_schema(named_required_fields)
+        if self.mode == "serialization":
+            return found
+        by_name = bool(self._config.validate_by_name or self._config.populate_by_name)
+        by_alias = self._config.validate_by_alias is not False
+        for name, required, field in named_required_fields:
+            alias = field.get("validation_alias")
+            names = names_read(name, alias, by_name=by_name, by_alias=by_alias)
+            if is_path(alias):
+                not_required(found, names)
+                _with_unsaid(found, [f"{name} read from {alias}"])
+            elif len(names) > 1 and names[0] in found["properties"]:
+                add_names(found, names, required=required, alone=self._config.extra == "forbid")
+        return found
+
     # Numbers
 
     def decimal_schema(self, schema: Any) -> Json:
@@ -95,10 +114,13 @@ class WireSchema(GenerateJsonSchema):
             engine = schema.get("regex_engine") or getattr(self._config, "regex_engine", None)
             translated = to_ecma(pattern, python=engine == "python-re")
             if translated is None:
-                unsaid.append(f"pattern {getattr(pattern, 'pattern', pattern)}")
+                read_as = getattr(pattern, "flags", "") or ("" if engine is None else engine)
+                unsaid.append(f"pattern {getattr(pattern, 'pattern', pattern)} {read_as}".strip())
             else:
                 patterns.append(translated)
-        if schema.get("strip_whitespace", getattr(self._config, "str_strip_whitespace", False)):
+        stripped = schema.get("strip_whitespace", getattr(self._config, "str_strip_whitespace", 0))
+        # A reader takes the blanks, and counts and matches what is left without them.
+        if stripped and (self.mode == "serialization" or patterns or "minLength" in found):
             patterns.append(wire_texts.TRIMMED)
         if patterns:
             found["pattern"] = patterns[0]
@@ -109,6 +131,8 @@ class WireSchema(GenerateJsonSchema):
     def bytes_schema(self, schema: Any) -> Json:
         """Base64 with the letters - and _, if the configuration says so; else the text itself."""
         unsaid = [f"{key} {schema[key]} bytes" for key in _LENGTHS if schema.get(key) is not None]
+        if self._config.ser_json_bytes == "hex":
+            return _with_unsaid({"type": "string", "pattern": wire_texts.HEX}, unsaid)
         if self._config.ser_json_bytes != "base64":
             return _with_unsaid({"type": "string"}, unsaid)
         found = base64_text(wire_texts.BASE64_URL, "base64url")
@@ -141,21 +165,35 @@ class WireSchema(GenerateJsonSchema):
         return _with_unsaid(found, _unsaid_limits(schema))
 
     def url_schema(self, schema: Any) -> Json:
-        """With one of the schemes that are allowed."""
+        """With one of the schemes that are allowed. The web's URLs are not all that the format
+        `uri` allows."""
         found = super().url_schema(schema)
-        return {**found, **_schemes(schema)}
+        return _with_unsaid({**found, **_schemes(schema)}, ["a URL"])
 
     def multi_host_url_schema(self, schema: Any) -> Json:
         """There is no format for URLs with several hosts."""
         found = super().multi_host_url_schema(schema)
         del found["format"]
-        return {**found, **_schemes(schema)}
+        return _with_unsaid({**found, **_schemes(schema)}, ["a URL"])
 
     def uuid_schema(self, schema: Any) -> Json:
         """With hyphens."""
         return {"type": "string", "format": uuid_format(schema.get("version"))}
 
     # Arrays
+
+    def set_schema(self, schema: Any) -> Json:
+        """A reader takes items twice, unless it counts them."""
+        return self._may_repeat(super().set_schema(schema))
+
+    def frozenset_schema(self, schema: Any) -> Json:
+        """As any set."""
+        return self._may_repeat(super().frozenset_schema(schema))
+
+    def _may_repeat(self, found: Json) -> Json:
+        if self.mode == "validation" and "minItems" not in found:
+            del found["uniqueItems"]
+        return found
 
     def tuple_schema(self, schema: Any) -> Json:
         """Item by item. What comes behind a part of any length is not told apart by place."""

@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import reduce
+from itertools import islice
 from random import Random
 from typing import Any
 
 from omniq_typed.schema import wire_texts
 from omniq_typed.schema.characters import ALPHABET
 from omniq_typed.schema.regex_sampling import texts
-from omniq_typed.schema.shapes import Shape
+from omniq_typed.schema.shape import Shape
 from omniq_typed.schema.text_formats import PATTERNS
 
 _WHOLE = (0, 1, -1, 2, 7, 10, -10, 255, 2**31 - 1, 2**31, -(2**31), 2**53 - 1, -(2**53) + 1)
@@ -163,4 +164,4 @@ class Words:
     def _of_length(self, least: int, most: float) -> Iterable[str]:
         source, rng = texts(self._regexes), Random(0)
         tries = (source.random(rng, least, most) for _ in range(_TRIES))
-        yield from [each for each in tries if each is not None][:1]
+        yield from islice((each for each in tries if each is not None), 1)

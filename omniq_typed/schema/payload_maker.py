@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from omniq_typed.schema.leaf_values import ANYTHING, Numbers, Words
 from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.shapes import Schema, Shape, Shapes
+from omniq_typed.schema.shape import Schema, Shape
+from omniq_typed.schema.shapes import Shapes
 
 Json: TypeAlias = dict[str, Any]
 
@@ -22,6 +23,7 @@ _VALUES = 300
 _EDGE_SHARE = 0.5
 _TRIES = 20
 _LONG_ARRAY = 40
+_SHORT_SHARE = 0.85
 _VARIED = 2
 
 
@@ -108,13 +110,10 @@ class Maker:
                 return self._leaf(shape, place, picks)
 
     def _fitting(self, schema: Schema, room: float) -> list[Shape]:
-        """The shapes that need no more room, or the least; the lowest first, null before all."""
-        heights = [(self._shapes.height_of(each), each) for each in self._shapes.of(schema)]
-        most = max(room, min((height for height, _ in heights), default=inf))
-        kept = [pair for pair in heights if pair[0] <= most < inf]
-        return [
-            each for _, each in sorted(kept, key=lambda pair: (pair[0], pair[1].kind != "null"))
-        ]
+        """The shapes that need no more room, or the least."""
+        heights = self._shapes.lowest_first(schema)
+        most = max(room, heights[0][0]) if heights else 0
+        return [each for height, each in heights if height <= most]
 
     def _leaf(self, shape: Shape, place: str, picks: Picks) -> Any:
         if shape.kind in ("null", "boolean"):
@@ -191,11 +190,11 @@ class Maker:
             if each.values is not None:
                 yield from each.values
                 continue
+            edges = self._edges_of(each, place)
             if picks.rng is not None:
                 tries = [self._source(each).random(picks.rng) for _ in range(3)]
                 yield from (name for name in tries if isinstance(name, str))
-            yield from self._more
-            yield from self._edges_of(each, place)
+            yield from (*self._more, *edges)
 
     def _size(self, place: str, least: int, most: float, picks: Picks, rare: bool) -> int:
         """A number of items; `rare`: none, mostly."""
@@ -203,8 +202,8 @@ class Maker:
         sizes = sorted({size for size in sizes if least <= size <= most})
         if not sizes or picks.left < 0:
             return least
-        if picks.rng is not None and rare and picks.rng.random() < 0.8:
-            return least
+        if picks.rng is not None and picks.rng.random() < _SHORT_SHARE:
+            return least if rare else picks.rng.choice(sizes[:3])
         return sizes[picks.pick(place, len(sizes), fullest=0 if rare else 1)]
 
     # Arrays

@@ -24,10 +24,11 @@ _INNER = ("properties", "patternProperties", "additionalProperties", "items", "p
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From a value to one in it."""
+    """From a value to one in it, or to the names of its fields."""
 
     name: str
     is_item: bool = False
+    is_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ def _of_fields(reader: Json, writer: Parts, document: Document) -> Iterator[Goal
             yield Goal(Step(name), schema, _field(name, writer, document))
     for schema in (*patterns.values(), rest):
         yield from _of_unnamed(schema, writer, document)
+    keys = Step(OTHER, is_key=True)
+    yield Goal(keys, reader.get("propertyNames", True), _all(_keys(writer), document))
 
 
 def _of_unnamed(reader: Schema, writer: Parts, document: Document) -> Iterator[Goal]:
@@ -103,6 +106,16 @@ def _of_unnamed(reader: Schema, writer: Parts, document: Document) -> Iterator[G
         return
     for schema in (*told[0].get("patternProperties", {}).values(), told[0]["additionalProperties"]):
         yield Goal(Step(OTHER), reader, _all([schema], document))
+
+
+def _keys(writer: Parts) -> Iterator[Schema]:
+    """What the names of fields are."""
+    yield {"type": "string"}
+    for each in writer.schemas:
+        yield each.get("propertyNames", True)
+        if each.get("additionalProperties") is False and not each.get("patternProperties"):
+            named = list(each.get("properties", ()))
+            yield {"enum": named} if named else False
 
 
 def names_of(writer: Parts) -> list[str]:

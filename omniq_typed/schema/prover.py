@@ -25,7 +25,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from omniq_typed.schema.documents import (
-    PLACES,
     Document,
     Json,
     Parts,
@@ -33,7 +32,8 @@ from omniq_typed.schema.documents import (
     Unsaid,
     text_of,
 )
-from omniq_typed.schema.places import OTHER, Goal, Step, goals_of, without_inner
+from omniq_typed.schema.implications import implied_words
+from omniq_typed.schema.places import Goal, goals_of, without_inner
 from omniq_typed.schema.traits import effort, together, types_of
 from omniq_typed.schema.wording import rewrite
 
@@ -126,8 +126,6 @@ class Prover:
         if not parts.unsaid.is_met_by(writer.unsaid):
             return self._takes_each_choice(reader, writer, level)
         writer = without_functions(writer, parts)
-        if any(each.startswith(PLACES) for each in parts.unsaid.facts):
-            return self._takes_by_place(parts, writer, level)
         return all(self._holds(schema, writer, level) for schema in parts.schemas)
 
     def _holds(self, reader: Schema, writer: Parts, level: tuple[str, ...]) -> bool:
@@ -136,6 +134,10 @@ class Prover:
             return False
         if self._is_plain(reader, writer) and self._library_proves(reader, writer):
             return True
+        implied = implied_words(reader, writer)
+        if implied:
+            # All that it writes keeps to them: said in so many words, it writes the same.
+            writer = replace(writer, schemas=(*writer.schemas, implied))
         if self._writer.choices(writer) is not None:
             return self._takes_each_choice(reader, writer, level)
         if "anyOf" in reader:
@@ -165,31 +167,11 @@ class Prover:
             for key, traits in self._reader.inner_traits(reader)
         ):
             return False
-        if not self._library_proves(without_inner(reader), bare(writer)):
+        own = {key: each for key, each in without_inner(reader).items() if key != "propertyNames"}
+        if not self._library_proves(own, bare(writer)):
             return False
-        goals = [*self._names_goal(reader, writer), *goals_of(reader, writer, self._writer)]
+        goals = goals_of(reader, writer, self._writer)
         return all(self._takes_below(goal, level) for goal in goals)
-
-    def _takes_by_place(self, parts: Parts, writer: Parts, level: tuple[str, ...]) -> bool:
-        """Arrays whose comments say in the same words which item is of which of their schemas."""
-        readers = [each for each in parts.schemas if "items" in each]
-        writers = [each for each in writer.schemas if "items" in each]
-        if len(readers) != 1 or len(writers) != 1:
-            return False
-        taken, written = (_choices(each[0]["items"]) for each in (readers, writers))
-        if len(taken) != len(written):
-            return False
-        pairs = zip(taken, written, strict=True)
-        goals = (
-            Goal(Step(OTHER, is_item=True), each, self._writer.parts(item) or Parts(()))
-            for each, item in pairs
-        )
-        without_items = [
-            {**each, "items": True} if "items" in each else each for each in parts.schemas
-        ]
-        return all(self._takes_below(goal, level) for goal in goals) and all(
-            self._holds(each, writer, level) for each in without_items
-        )
 
     def _takes_below(self, goal: Goal, level: tuple[str, ...]) -> bool:
         before = len(self._assumed)
@@ -202,15 +184,6 @@ class Prover:
     def _forget(self, before: int) -> None:
         while len(self._assumed) > before:
             self._assumed.popitem()
-
-    def _names_goal(self, reader: Json, writer: Parts) -> list[Goal]:
-        """What the names of fields have to pass, where a comment says it."""
-        asked = reader.get("propertyNames", True)
-        if not self._reader.traits(asked).is_opaque:
-            return []
-        told = [each["propertyNames"] for each in writer.schemas if "propertyNames" in each]
-        written = self._writer.parts(told[0]) if told else None
-        return [Goal(Step(OTHER), asked, written or Parts(()))]
 
     def _is_plain(self, reader: Schema, writer: Parts) -> bool:
         asked = self._reader.traits(reader)
@@ -234,8 +207,9 @@ class Prover:
         return Whole(
             alone,
             self._writer.standalone(writer.schemas),
-            is_small=effort(asked, written) <= LARGE,
-            is_exact=not loses_integers and not written.is_opaque and not writer.unsaid,
+            is_small=effort(asked, written) <= LARGE and not (asked.is_deep or written.is_deep),
+            is_exact=not (loses_integers or written.is_opaque or writer.unsaid)
+            and self._writer.is_exact,
         )
 
     def pair(self, reader: Schema, writer: Parts) -> str:
@@ -261,11 +235,8 @@ def bare(writer: Parts) -> Parts:
 def constants_of(schemas: Iterable[Schema]) -> dict[str, Any]:
     """Fields that have one value only."""
     fields = [item for each in schemas if each for item in each.get("properties", {}).items()]
-    return {name: each["const"] for name, each in fields if each and "const" in each}
-
-
-def _choices(items: Schema) -> list[Schema]:
-    return items["anyOf"] if isinstance(items, dict) and items.keys() == {"anyOf"} else [items]
+    plain = {name: each for name, each in fields if isinstance(each, dict)}
+    return {name: each["const"] for name, each in plain.items() if "const" in each}
 
 
 def _without_rest(schema: Json) -> Json:

@@ -8,13 +8,13 @@ from itertools import groupby
 import orjson
 
 from omniq_typed.errors import IncompatibleSchema
-from omniq_typed.schema.check import Finding
+from omniq_typed.schema.report import Direction, Finding
 
 MAX_EXAMPLE_CHARS = 300
 _SAYS = {
-    "backward": "its readers refuse what v{old} wrote",
-    "forward": "readers of v{old} refuse what it writes",
-    "version": "it is registered with another schema, and versions do not change",
+    Direction.BACKWARD: "does not keep to v{old}, its readers refuse what v{old} wrote",
+    Direction.FORWARD: "does not keep to v{old}, whose readers refuse what it writes",
+    Direction.VERSION: "is registered with another schema, and versions do not change",
 }
 
 
@@ -26,30 +26,33 @@ def incompatible(findings: Iterable[Finding]) -> IncompatibleSchema:
     return IncompatibleSchema(first.name, first.new_version, problem, open_ones)
 
 
-def _ways_out(findings: Iterable[Finding]) -> list[str]:
-    changed = [each for each in findings if each.direction == "version"]
-    ways = [
-        "give the change a version of its own, with an @upcast from the one before"
-        " (`omniq-typed schema diff` shows the change)",
+def _ways_out(findings: tuple[Finding, ...]) -> list[str]:
+    found = {each.direction: f"{each.name} --version {each.new_version}" for each in findings[::-1]}
+    ways = []
+    if Direction.VERSION in found:
+        ways.append("give the change a version of its own")
+    if Direction.BACKWARD in found:
+        ways.append("lead the old version to the new one by an @upcast")
+    ways.append(
         "accept it, by another mode (@message(compatibility=...)), or by a waiver in the index of"
-        " schemas and `omniq-typed schema push`",
-    ]
-    if changed:
-        version = f"{changed[0].name} --version {changed[0].new_version}"
+        " schemas and `omniq-typed schema push`"
+    )
+    if Direction.VERSION in found:
+        version = found[Direction.VERSION]
         ways.append(f"while it is being developed, `omniq-typed schema prune {version}`")
-    return [*ways, 'leave the registry alone, register="off"']
+    return [*ways, 'leave the registry alone, register="off"; `omniq-typed schema diff` compares']
 
 
 def _rows(findings: Iterable[Finding]) -> list[str]:
     """One per pair of versions, with all that is wrong between them."""
 
-    def pair(each: Finding) -> tuple[str, int, int, str]:
+    def pair(each: Finding) -> tuple[str, int, int, Direction]:
         return each.name, each.new_version, each.old_version, each.direction
 
     rows = []
     for (name, new, old, direction), group in groupby(sorted(findings, key=pair), key=pair):
         said = _SAYS[direction].format(old=old)
-        rows.append(f"{name} v{new} cannot be used, {said}: {'; '.join(map(_described, group))}")
+        rows.append(f"{name} v{new} {said}: {'; '.join(map(_described, group))}")
     return rows
 
 

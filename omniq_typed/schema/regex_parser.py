@@ -167,6 +167,8 @@ class _Parser:
         kind = found["kind"]
         if kind is None:
             char = chr(int(found["code"] or found["four"] or found["two"], 16))
+            if "\ud800" <= char <= "\udfff":
+                raise UnknownRegex("half a character")
         elif kind.lower() in "dws":
             return CharSet(properties=((kind.lower(), kind.isupper()),))
         elif kind.isalnum() and kind not in _CONTROL:

@@ -25,12 +25,13 @@ class Sampler:
     order for the same schema and seed. `names`: of properties that are to be among those of which
     the schema says nothing, because somebody else knows them.
 
-    All raise InvalidArgument, with the place, for a schema of which no payload could be made up.
+    Raises InvalidArgument for what is no schema; all methods do, with the place, for a schema of
+    which no payload could be made up.
     """
 
     def __init__(self, schema: Json, seed: int = 0, names: Iterable[str] = ()) -> None:
         self._rng = Random(seed)
-        self._validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+        self._validator = _validator_of(schema)
         self._maker = Maker(schema, tuple(names))
 
     def payload(self) -> Any:
@@ -91,6 +92,14 @@ class Sampler:
         except NoPayload:
             return _NONE
         return found if self._validator.is_valid(found) else _NONE
+
+
+def _validator_of(schema: Json) -> jsonschema_rs.Draft202012Validator:
+    try:
+        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        said = str(error).partition("\n")[0]
+        raise InvalidArgument("schema", f"is no JSON Schema 2020-12: {said}") from error
 
 
 _NONE: Any = object()

@@ -3,18 +3,13 @@ plainly of one kind of value what it has to be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import Iterator
 from itertools import islice, product
 from math import inf
-from typing import Any, Literal, TypeAlias
+from typing import Any
+from urllib.parse import unquote
 
-import jsonschema_rs
-
-Json: TypeAlias = dict[str, Any]
-Schema: TypeAlias = Json | bool
-Kind: TypeAlias = Literal["null", "boolean", "integer", "number", "string", "array", "object"]
+from omniq_typed.schema.shape import Json, Kind, Schema, Shape
 
 KINDS: tuple[Kind, ...] = ("null", "boolean", "integer", "string", "array", "object", "number")
 MOST_SHAPES = 300
@@ -23,89 +18,15 @@ _DEEPEST = 40
 _COMBINED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "$defs"})
 
 
-@dataclass(frozen=True, eq=False)
-class Shape:
-    """`parts`: plain schemas, all of which a value of this kind has to keep to; `values`: the only
-    ones there are, where the schema names them."""
-
-    kind: Kind
-    parts: tuple[Json, ...]
-    values: tuple[Any, ...] | None = None
-
-    def highest(self, word: str) -> Any:
-        """The strictest of a keyword that bounds from below; None without one."""
-        return max((part[word] for part in self.parts if word in part), default=None)
-
-    def lowest(self, word: str) -> Any:
-        """The strictest of a keyword that bounds from above; None without one."""
-        return min((part[word] for part in self.parts if word in part), default=None)
-
-    def each(self, word: str) -> list[Any]:
-        """All that the parts say by a keyword."""
-        return [part[word] for part in self.parts if word in part]
-
-    @cached_property
-    def properties(self) -> dict[str, Schema]:
-        """What the properties that have names hold; those that are required come first."""
-        named = [name for part in self.parts for name in part.get("properties", ())]
-        return {name: self.property(name) for name in dict.fromkeys([*self.required, *named])}
-
-    @cached_property
-    def required(self) -> list[str]:
-        """Names of the properties that have to be there."""
-        return list(dict.fromkeys(name for names in self.each("required") for name in names))
-
-    def property(self, name: str) -> Schema:
-        """What a property holds."""
-        known = self._by_name.get(name)
-        if known is None:
-            known = self._by_name[name] = self._property(name)
-        return known
-
-    @cached_property
-    def _by_name(self) -> dict[str, Schema]:
-        return {}
-
-    @cached_property
-    def others(self) -> list[Schema]:
-        """What properties may hold of which nothing is said by name."""
-        patterns = [each for part in self.each("patternProperties") for each in part.values()]
-        return [_all_of(self.each("additionalProperties")), *patterns]
-
-    def _property(self, name: str) -> Schema:
-        named = [part.get("properties", {}) for part in self.parts]
-        if not any(name in each for each in named) and len(self.others) == 1:
-            return self.others[0]
-        return _all_of([each for part in self.parts for each in _property(part, name)])
-
-    @cached_property
-    def names(self) -> Schema:
-        """What the names of other properties look like."""
-        patterns: list[Schema] = [
-            {"anyOf": [{"pattern": each} for each in part["patternProperties"]]}
-            for part in self.parts
-            if part.get("additionalProperties") is False and part.get("patternProperties")
-        ]
-        return _all_of([{"type": "string"}, *self.each("propertyNames"), *patterns])
-
-    def item(self, index: int) -> Schema:
-        """What the item at a place holds; False where there may be none."""
-        return self.items[min(index, len(self.items) - 1)]
-
-    @cached_property
-    def items(self) -> Sequence[Schema]:
-        """What each item holds, up to the one from which on they are all alike."""
-        size = max((len(each) for each in self.each("prefixItems")), default=0)
-        return [_all_of([_item(part, at) for part in self.parts]) for at in range(size + 1)]
-
-
 class Shapes:
     """The shapes of a schema and of all schemas in it."""
 
     def __init__(self, schema: Json) -> None:
-        self._definitions: Json = schema.get("$defs", {})
+        self._whole = schema
         self._found: dict[int, tuple[Schema, tuple[Shape, ...]]] = {}
         self._fitting: dict[tuple[int, int], bool] = {}
+        self._heights: dict[int, float] = {}
+        self._sorted: dict[int, list[tuple[float, Shape]]] = {}
 
     def of(self, schema: Schema) -> tuple[Shape, ...]:
         """Those that a value may have, none where there can be no value."""
@@ -119,7 +40,20 @@ class Shapes:
 
     def height(self, schema: Schema) -> float:
         """How many levels a value has at the least: 0 for what holds nothing."""
-        return next((depth for depth in range(_DEEPEST) if self._fits(schema, depth)), inf)
+        known = self._heights.get(id(schema))
+        if known is None:
+            depths = (depth for depth in range(_DEEPEST) if self._fits(schema, depth))
+            known = self._heights[id(schema)] = next(depths, inf)
+        return known
+
+    def lowest_first(self, schema: Schema) -> list[tuple[float, Shape]]:
+        """The shapes that have an end, each with its height; null before all others."""
+        known = self._sorted.get(id(schema))
+        if known is None:
+            found = [(self.height_of(each), each) for each in self.of(schema)]
+            found.sort(key=lambda pair: (pair[0], pair[1].kind != "null"))
+            known = self._sorted[id(schema)] = [pair for pair in found if pair[0] < inf]
+        return known
 
     def height_of(self, shape: Shape) -> float:
         """As `height`, of one shape."""
@@ -160,8 +94,7 @@ class Shapes:
         if reference is not None:
             if reference in above:
                 return []
-            target = self._definitions[reference.rpartition("/")[2]]
-            demands.append(self._ways(target, (*above, reference)))
+            demands.append(self._ways(self._target(reference), (*above, reference)))
         demands += [self._ways(each, above) for each in schema.get("allOf", ())]
         for word in ("anyOf", "oneOf"):
             if word in schema:
@@ -169,6 +102,15 @@ class Shapes:
                 demands.append(choices[:MOST_SHAPES])
         joined = (tuple(part for way in each for part in way) for each in product(*demands))
         return list(islice(joined, MOST_SHAPES))
+
+    def _target(self, reference: str) -> Schema:
+        """What a JSON pointer leads to; nothing is known of other documents."""
+        found: Any = self._whole
+        for part in reference.removeprefix("#").split("/")[1:]:
+            name = unquote(part).replace("~1", "/").replace("~0", "~")
+            found = found[int(name)] if isinstance(found, list) else found.get(name, False)
+        is_known = reference.startswith("#") and isinstance(found, (dict, bool))
+        return found if is_known else False
 
 
 def _shapes_of(parts: tuple[Json, ...]) -> Iterator[Shape]:
@@ -222,40 +164,3 @@ def _kinds(part: Json) -> tuple[str, ...]:
     said = part.get("type", KINDS)
     kinds = (said,) if isinstance(said, str) else tuple(said)
     return (*kinds, "integer") if "number" in kinds else kinds
-
-
-def _property(part: Json, name: str) -> Iterator[Schema]:
-    found = False
-    if name in part.get("properties", ()):
-        found = True
-        yield part["properties"][name]
-    for pattern, each in part.get("patternProperties", {}).items():
-        if _matches(pattern, name):
-            found = True
-            yield each
-    if not found:
-        yield part.get("additionalProperties", True)
-
-
-def _matches(pattern: str, text: str) -> bool:
-    return _with_pattern(pattern).is_valid(text)
-
-
-@lru_cache(maxsize=256)
-def _with_pattern(pattern: str) -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator({"pattern": pattern})
-
-
-def _item(part: Json, index: int) -> Schema:
-    ahead = part.get("prefixItems", ())
-    found: Schema = ahead[index] if index < len(ahead) else part.get("items", True)
-    return found
-
-
-def _all_of(schemas: Sequence[Schema]) -> Schema:
-    wanted = [each for each in schemas if each is not True and each != {}]
-    if not wanted:
-        return True
-    if any(each is False for each in wanted):
-        return False
-    return wanted[0] if len(wanted) == 1 else {"allOf": wanted}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from omniq_typed.errors import InvalidArgument
@@ -66,8 +67,10 @@ class TypeHistory:
     waivers: tuple[Waiver, ...] = ()
 
 
+@lru_cache(maxsize=1024)
 def version_of(message_type: MessageType[Any]) -> SchemaVersion:
-    """The version as the code has it. Raises InvalidMessageType for a type without a schema."""
+    """The version as the code has it, made once. Raises InvalidMessageType for a type without a
+    schema."""
     return schema_version(
         message_type.name,
         message_type.version,

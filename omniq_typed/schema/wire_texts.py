@@ -54,6 +54,8 @@ def _base64(letters: str) -> str:
 BASE64 = _base64(_STANDARD)
 BASE64_URL = _base64(_URL_SAFE)
 
+HEX = "^(?:[0-9A-Fa-f]{2})*$"
+
 TRIMMED = r"^(?:[^\p{White_Space}](?:[\s\S]*[^\p{White_Space}])?)?$"
 
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -65,3 +67,6 @@ IPV4_NETWORK = f"^{_IPV4}/{natural_at_most(32)}$"
 IPV6_NETWORK = f"^{_IPV6}/{natural_at_most(128)}$"
 IPV4_ADDRESS = f"^{_IPV4}$"
 IPV6_ADDRESS = f"^{_IPV6}$"
+
+UUID_OF_VERSION = "^[0-9A-Fa-f-]{{14}}{}[0-9A-Fa-f-]{{4}}[89ABab]"
+"""Beside the format `uuid`: the version, and the variant, without which there is no version."""

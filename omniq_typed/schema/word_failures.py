@@ -85,7 +85,7 @@ def word_failures(reader: Json, writer: Parts, takes: Takes) -> Iterator[WordFai
 
 def kinds_of(schemas: Iterable[Schema]) -> set[str]:
     """The types that values may have; an integer is a number, too."""
-    found = set(_KINDS)
+    found: set[str] = set(_KINDS)
     for each in schemas:
         named = set(types_of(each)) if each is not False else set()
         values = _values_of(each)

@@ -53,18 +53,22 @@ _TEXTS: dict[str, Json] = {
     "ipv6interface": {"pattern": wire_texts.IPV6_NETWORK},
     "json-string": {"contentMediaType": "application/json"},
     **{
-        f"uuid{version}": {
-            "format": "uuid",
-            "pattern": f"^[0-9A-Fa-f-]{{14}}{version}[0-9A-Fa-f-]{{4}}[89ABab]",
-        }
+        f"uuid{version}": {"format": "uuid", "pattern": wire_texts.UUID_OF_VERSION.format(version)}
         for version in range(1, 9)
     },
 }
-# What a JSON key says of a value that is no text.
+# What a format asks for beyond the words that stand for it.
 _UNSAID_OF = {
     "ipv4network": "no host bits",
     "ipv6network": "an IPv6 address, no host bits",
     "ipv6interface": "an IPv6 address",
+    **{
+        name: f"the format {name}"
+        for name in (
+            *("ipvanyaddress", "ipvanyinterface", "ipvanynetwork", "name-email"),
+            *("file-path", "directory-path"),
+        )
+    },
 }
 
 Rewrite: TypeAlias = Callable[[Json], Json]

@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 
 from omniq_typed.core.command import Steps
-from omniq_typed.errors import Fault, InvalidArgument, UndecodableJob
+from omniq_typed.errors import Fault, InvalidArgument, UndecodableJob, UnexpectedReply
 from omniq_typed.schema.payload_check import PayloadCheck
+from omniq_typed.schema.stored import to_history
 from omniq_typed.schema.versions import SchemaVersion, TypeHistory
-from omniq_typed.schema_registry import MAY_NOT_READ, explained, reading_histories
+from omniq_typed.schema_registry import MAY_NOT_READ, explained, reading
 
 log = logging.getLogger("omniq_typed.worker")
 
@@ -47,13 +48,16 @@ class RegisteredSchemas:
 
     def reading(self, names: Iterable[str]) -> Steps[None]:
         """Reads types anew. Raises PermissionDenied that says what to grant."""
-        wanted = sorted(set(names))
-        histories = yield from explained(MAY_NOT_READ, reading_histories(wanted))
-        for name in wanted:
-            known = self._types.get(name, {})
-            self._types[name] = _updated(known, histories.get(name))
-            if not self._types[name]:
+        entries = yield from explained(MAY_NOT_READ, reading(sorted(names)))
+        for name, entry in entries.items():
+            if not entry.revision:
                 log.warning("no schema of %s is registered yet; its jobs cannot be checked", name)
+            try:
+                history = to_history(entry) if entry.revision else None
+            except UnexpectedReply as error:
+                log.error("%s", error)
+            else:
+                self._types[name] = _updated(self._types.get(name, {}), history)
 
     def learning(self, schemas: Iterable[JobSchema]) -> Steps[None] | None:
         """What has to be read before payloads of these schemas can be checked; None: nothing, or

@@ -84,14 +84,13 @@ class Route:
         return [*self._typed.values(), *self._raw.values(), *untyped]
 
     @property
-    def message_types(self) -> list[MessageType[Any]]:
-        """Those of the typed consumers."""
-        return [each.message_type for each in self.consumers() if each.message_type is not None]
-
-    @property
     def raw_types(self) -> list[str]:
         """The names of the types that raw consumers take."""
         return list(self._raw)
+
+    def types(self) -> list[MessageType[Any]]:
+        """The message types that the consumers take."""
+        return [it.message_type for it in self._typed.values() if it.message_type is not None]
 
     def add(self, consumer: Consumer) -> None:
         """Raises InvalidMessageType where the queue has a handler for this type already."""

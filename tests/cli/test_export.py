@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from omniq_typed.messages.codec import decode
+from omniq_typed.schema.asyncapi import Route, made_up_examples
+from tests.catalogue import FORMS
 from tests.cli.conftest import Project
 
 
@@ -157,6 +160,35 @@ def test_every_message_has_a_valid_example(project: Project) -> None:
     assert list(messages) == ["orders.created.v1", "parcels.due.v1"]
 
 
+def test_made_up_examples_are_read_as_they_are_published() -> None:
+    forms = [each for each in FORMS[::5] if "ip_network" not in each.label]
+    examples = made_up_examples(Route("send", "queue", each.message_type) for each in forms)
+    for form in forms:
+        (example,) = examples[form.message_type.label]
+        decode(form.message_type, json.dumps(example).encode())
+
+
+def test_a_payload_that_only_its_schema_takes_is_no_example(project: Project) -> None:
+    more = """
+        from pydantic import field_validator
+
+        @message("orders.odd", queue="orders", registry=registry)
+        class Odd(BaseModel):
+            number: int
+
+            @field_validator("number")
+            @classmethod
+            def is_one_of_ours(cls, number: int) -> int:
+                if number != 123_456_789_012:
+                    raise ValueError("not ours")
+                return number
+    """
+    project.write_orders("number: int", more=more)
+    messages = asyncapi(project)["components"]["messages"]
+    assert "examples" in messages["orders.created.v1"]
+    assert "examples" not in messages["orders.odd.v1"]
+
+
 def test_the_document_goes_into_a_file(project: Project) -> None:
     project.write_orders("number: int", more=CONSUMERS)
     said = project.run("asyncapi", "app:bus", "--out", "asyncapi.json").stdout
@@ -164,6 +196,20 @@ def test_the_document_goes_into_a_file(project: Project) -> None:
     written = json.loads((project.root / "asyncapi.json").read_text())
     assert written == asyncapi(project)
     assert written["info"] == {"title": "app:bus", "version": "1.0.0"}
+
+
+def test_an_async_bus_tells_its_consumers_too(project: Project) -> None:
+    more = """
+        from omniq_typed import AsyncBus
+
+        later = AsyncBus("redis://localhost:1/0", registry=registry)
+
+        @later.consumer(OrderCreated, queue="audit")
+        async def audit(order: OrderCreated) -> None: ...
+    """
+    project.write_orders("number: int", more=more)
+    document = json.loads(project.run("asyncapi", "app:later").stdout)
+    assert list(document["operations"]) == ["receive.audit", "send.orders"]
 
 
 def test_a_registry_has_no_consumers(project: Project) -> None:

@@ -4,8 +4,7 @@ schemas."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from pydantic import AwareDatetime, BaseModel
 
 from omniq_typed import (
-    AsyncBus,
     AsyncMiddleware,
     Bus,
     Fixed,
@@ -45,7 +43,7 @@ from tests.conformance.doors import (
 )
 from tests.conformance.test_bad_input import acl_user, documented_acl
 from tests.servers import AnyServer, Server
-from tests.workers import Seen, Watch, on_loop, running
+from tests.workers import Seen, Watch, bus_at_work
 
 TYPES = Registry(strict_types=False)
 NEWER = Registry(strict_types=False)
@@ -95,22 +93,9 @@ def registered(face: Face, url: str, *registries: Registry) -> None:
             bus.register_schemas()
 
 
-@contextmanager
-def working(face: Face, url: str, set_up: Callable[[Any], None], **options: Any) -> Iterator[Any]:
-    """A bus that has no Python class of the messages, in a thread, as a worker."""
-
-    def run(stop: Any) -> None:
-        with Bus(url, registry=NOTHING, **options) as bus:
-            set_up(bus)
-            bus.run(stop=stop)
-
-    async def run_async(stop: Any) -> None:
-        async with AsyncBus(url, registry=NOTHING, **options) as bus:
-            set_up(bus)
-            await bus.run(stop=stop)
-
-    with running(run if face == "sync" else on_loop(run_async)) as worker:
-        yield worker
+def working(face: Face, url: str, set_up: Callable[[Any], None]) -> Any:
+    """A worker that has no Python class of the messages."""
+    return bus_at_work(face, url, set_up, registry=NOTHING)
 
 
 def taking(face: Face, seen: Seen, *names: str, **options: Any) -> Callable[[Any], None]:
@@ -336,6 +321,22 @@ def test_a_schema_that_cannot_be_used_is_told_and_stops_nothing_else(
     assert "schema of draft v1 cannot be used" in caplog.text
 
 
+def test_what_lies_there_in_another_shape_is_told_and_stops_nothing_else(
+    server: Server, face: Face, watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    registered(face, server.url)
+    seen = Seen()
+    put(watch, "1" * 16, {})
+    server.command("HSET", "{omniq:schemas}:type:draft", "1:content", "no json")
+    raw = publish_raw(watch, b"{}", type="draft", version="1")
+    publish_raw(watch, orjson.dumps(GOOD), "good", type="orders.created")
+    with working(face, server.url, taking(face, seen, "draft", "orders.created")):
+        failed = watch.reaches("orders", raw, "failed")
+        assert seen.next() == (1, GOOD)
+    assert failure_of(failed)["reason"] == "unknown_type"
+    assert "cannot be read at draft" in caplog.text
+
+
 def test_types_that_are_lists_come_as_lists(server: Server, face: Face, watch: Watch) -> None:
     registered(face, server.url)
     seen = Seen()
@@ -423,16 +424,6 @@ def test_middleware_stands_around_it(server: Server, face: Face, watch: Watch) -
 def test_typed_and_raw_consumers_share_a_queue(server: Server, face: Face, watch: Watch) -> None:
     seen = Seen()
 
-    def run(stop: Any) -> None:
-        with Bus(server.url, registry=TYPES) as bus:
-            set_up(bus)
-            bus.run(stop=stop)
-
-    async def run_async(stop: Any) -> None:
-        async with AsyncBus(server.url, registry=TYPES) as bus:
-            set_up(bus)
-            await bus.run(stop=stop)
-
     def set_up(bus: Any) -> None:
         taking(face, seen)(bus)
         bus.consumer(OrderPaid)(handler_for(face, lambda ctx: seen.add(ctx.payload)))
@@ -440,7 +431,7 @@ def test_typed_and_raw_consumers_share_a_queue(server: Server, face: Face, watch
     registered(face, server.url)
     publish_raw(watch, orjson.dumps(GOOD), "one", type="orders.created")
     publish_raw(watch, b'{"order_id":"A"}', "two", type="orders.paid")
-    with running(run if face == "sync" else on_loop(run_async)):
+    with bus_at_work(face, server.url, set_up, registry=TYPES):
         assert seen.next() == (1, GOOD)
         assert seen.next() == OrderPaid("A")
 

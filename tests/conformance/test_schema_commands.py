@@ -30,6 +30,7 @@ from tests.conformance.doors import (
     dump,
     forget_command_counts,
     open_doors,
+    server_of_face,
 )
 from tests.conformance.test_bad_input import acl_user
 from tests.servers import AnyServer, Server
@@ -39,6 +40,12 @@ READER = ["%R~{omniq:schemas}:*", "+evalsha_ro", "+script|load", "+hmget", "+zra
 WRITER = ["~{omniq:schemas}:*", "+evalsha_ro", "+evalsha", "+script|load", "+time"]
 WRITER += ["+hmget", "+hset", "+hdel", "+del", "+zadd", "+zrem", "+zrange"]
 CLUSTER = ["+cluster|slots", "+cluster|shards", "+command"]
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, face: Face) -> Server:
+    """One kind of server for each face."""
+    return server_of_face(request, face)
 
 
 def record(version: int, writer: int = 1, reader: int = 1, content: bytes = b"{}") -> SchemaRecord:

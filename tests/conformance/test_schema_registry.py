@@ -5,25 +5,25 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from omniq_typed import AsyncBus, Bus, QueueMonitor, Registry, SafeInt, message, upcast
+from omniq_typed import Bus, QueueMonitor, Registry, SafeInt, message, upcast
 from omniq_typed.core.command import Command
 from omniq_typed.errors import (
     ConnectionLost,
     IncompatibleSchema,
     InvalidArgument,
     PermissionDenied,
+    UnexpectedReply,
 )
 from omniq_typed.models import Compatibility
 from omniq_typed.registration import Registration
 from omniq_typed.schema.stored import Origin
-from omniq_typed.schema.versions import TypeHistory, Waiver, version_of
+from omniq_typed.schema.versions import TypeHistory, Waiver, schema_version, version_of
 from omniq_typed.schema_registry import SchemaStore
 from tests.conformance.doors import (
     Face,
@@ -36,7 +36,7 @@ from tests.conformance.doors import (
 )
 from tests.conformance.test_bad_input import acl_user, needed_rules
 from tests.servers import AnyServer, Server, free_port, wait_until
-from tests.workers import Program, Seen, on_loop, running
+from tests.workers import Program, Seen, bus_at_work
 
 READ_ONLY = "%R~{omniq:schemas}:*"
 
@@ -129,22 +129,6 @@ def waiting_in(url: str, queue: str = "orders") -> int:
         return QueueMonitor(bus).stats(queue).waiting_total
 
 
-def working(face: Face, url: str, set_up: Callable[[Any], None], **options: Any) -> Any:
-    """A worker in a thread."""
-
-    def run(stop: threading.Event) -> None:
-        with Bus(url, **options) as bus:
-            set_up(bus)
-            bus.run(stop=stop)
-
-    async def run_async(stop: threading.Event) -> None:
-        async with AsyncBus(url, **options) as bus:
-            set_up(bus)
-            await bus.run(stop=stop)
-
-    return running(run if face == "sync" else on_loop(run_async))
-
-
 def taking(face: Face, seen: Seen, *classes: type[BaseModel]) -> Callable[[Any], None]:
     def set_up(bus: Any) -> None:
         for cls in classes:
@@ -200,7 +184,7 @@ def test_what_a_handler_publishes_is_registered_too(server: Server, face: Face) 
     handler: Any = on_order if face == "sync" else on_order_async
     with open_bus(face, server.url, registry=registry) as bus:
         bus.publish_json(ORDER)
-    with working(face, server.url, lambda bus: bus.consumer(Order)(handler), registry=registry):
+    with bus_at_work(face, server.url, lambda bus: bus.consumer(Order)(handler), registry=registry):
         assert seen.next() == [1]
 
 
@@ -209,7 +193,7 @@ def test_a_worker_registers_its_types_before_its_first_job(server: Server, face:
     with open_bus(face, server.url, registry=V1, register="off") as bus:
         bus.publish_json(ORDER)
     assert versions_of(server.url) == []
-    with working(
+    with bus_at_work(
         face,
         server.url,
         lambda bus: bus.consumer(Order)(
@@ -266,7 +250,7 @@ def test_a_worker_asks_once_for_all_its_types(server: Server, face: Face) -> Non
         bus.publish_json(ORDER)
     forget_command_counts(server)
     seen = Seen()
-    with working(face, server.url, taking(face, seen, Order, WithNote), registry=registry):
+    with bus_at_work(face, server.url, taking(face, seen, Order, WithNote), registry=registry):
         seen.next()
     assert command_counts(server)["evalsha_ro"] == 1
 
@@ -302,7 +286,7 @@ def test_a_type_without_a_schema_is_told_of_once_and_its_messages_flow(
         bus.publish_json(Odd())
     assert caplog.text.count("odd v1 is not registered") == 1
     assert versions_of(server.url, "odd") == []
-    with working(face, server.url, taking(face, seen, Odd), registry=registry):
+    with bus_at_work(face, server.url, taking(face, seen, Odd), registry=registry):
         assert seen.next() == Odd()
 
 
@@ -338,7 +322,7 @@ def test_a_worker_with_such_a_version_takes_no_job(server: Server, face: Face) -
     seen = Seen()
     with (
         pytest.raises(IncompatibleSchema),
-        working(face, server.url, taking(face, seen, WithAmount), registry=BROKEN_V2) as worker,
+        bus_at_work(face, server.url, taking(face, seen, WithAmount), registry=BROKEN_V2) as worker,
     ):
         worker.wait()
     assert seen.nothing_more()
@@ -380,6 +364,21 @@ def test_an_upcast_answers_for_a_version(server: Server, face: Face) -> None:
     with open_bus(face, server.url, registry=MENDED_V2) as bus:
         bus.publish_json(BROKEN)
     assert versions_of(server.url) == [1, 2]
+
+
+def test_an_older_version_may_come_after_a_newer_one_that_has_an_upcast(
+    server: Server, face: Face, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Consumers are deployed first, and where nothing was registered yet, their version is the
+    first. The upcast is in their code, where the old version's program cannot see it."""
+    register(server.url, MENDED_V2)
+    seen = Seen()
+    with open_bus(face, server.url, registry=V1) as bus:
+        bus.publish_json(ORDER)
+    assert versions_of(server.url) == [1, 2]
+    assert "order v2 is registered already, and reads v1 through an upcast" in caplog.text
+    with bus_at_work(face, server.url, taking(face, seen, WithAmount), registry=MENDED_V2):
+        assert seen.next() == WithAmount(order_id="A-1", amount=0)
 
 
 def test_a_version_does_not_change(server: Server, face: Face) -> None:
@@ -437,18 +436,61 @@ def test_another_reader_is_checked_as_well(server: Server, face: Face) -> None:
     assert {each.direction for each in refused.value.breaks} == {"backward"}
 
 
+# The same in other words.
+
+
+def in_other_words(url: str) -> TypeHistory:
+    """Registers v1 as another release of this library might have."""
+    (message_type,) = V1.types()
+    ours = version_of(message_type)
+    writer, reader = (
+        {**each, "properties": {"order_id": {"type": "string", "minLength": 0}}}
+        for each in (ours.writer, ours.reader)
+    )
+    theirs = schema_version("order", 1, writer, reader)
+    assert theirs.fingerprint != ours.fingerprint
+    history = TypeHistory("order", Compatibility.BACKWARD_TRANSITIVE, {1: theirs})
+    with store_of(url) as store:
+        store.push({"order": history})
+    return history
+
+
+def test_a_schema_in_other_words_is_the_same_version(server: Server, face: Face) -> None:
+    """Else a new release of the library, or of Pydantic, could stop all programs."""
+    registered = in_other_words(server.url)
+    with open_bus(face, server.url, registry=V1, register="check") as bus:
+        bus.publish_json(ORDER)
+    assert history_of(server.url) == registered
+    with open_bus(face, server.url, registry=V1) as bus:
+        assert bus.register_schemas() == ("order v1",)
+        assert bus.register_schemas() == ()
+    found = history_of(server.url)
+    assert found is not None and found.versions[1] == version_of(V1.types()[0])
+
+
+def test_it_needs_no_right_to_write(server: Server, face: Face) -> None:
+    registered = in_other_words(server.url)
+    with (
+        acl_user(server, *rights(server, READ_ONLY)) as user,
+        open_bus(face, limited(user), registry=V1) as bus,
+    ):
+        bus.publish_json(ORDER)
+    assert history_of(server.url) == registered
+
+
 # Modes and waivers.
 
 
 def test_the_mode_is_that_of_the_code_and_stays_where_the_code_says_none(
     server: Server, face: Face
 ) -> None:
-    for options, expected in (
+    said: list[tuple[dict[str, Any], Compatibility]] = [
         ({}, Compatibility.BACKWARD_TRANSITIVE),
         ({"compatibility": "BACKWARD"}, Compatibility.BACKWARD),
         ({}, Compatibility.BACKWARD),
         ({"shared": True}, Compatibility.FULL_TRANSITIVE),
-    ):
+    ]
+    for options, expected in said:
         with open_bus(face, server.url, registry=code({1: Order}, **options)) as bus:
             bus.publish_json(ORDER)
         found = history_of(server.url)
@@ -484,6 +526,34 @@ def test_a_waiver_accepts_a_break(server: Server, face: Face) -> None:
     assert found is not None and list(found.versions) == [1, 2] and found.waivers == (waiver,)
 
 
+def test_a_waiver_accepts_even_that_a_version_changes(server: Server, face: Face) -> None:
+    register(server.url, V1)
+    with store_of(server.url) as store:
+        known = store.histories()["order"]
+        waiver = Waiver(1, "version_changed", "v1 was never published")
+        store.push({"order": TypeHistory("order", known.mode, known.versions, (waiver,))})
+    with open_bus(face, server.url, registry=V1_OTHER) as bus:
+        bus.publish_json(Numbered(order_id=1))
+    found = history_of(server.url)
+    assert found is not None
+    assert found.versions[1].writer["properties"]["order_id"]["type"] == "integer"
+
+
+# What lies there in another shape.
+
+
+def test_what_nobody_of_us_wrote_is_told_as_such(server: Server, face: Face) -> None:
+    register(server.url, V1)
+    server.command("HSET", "{omniq:schemas}:type:order", "1:content", "[]")
+    with open_bus(face, server.url, registry=V1) as bus:
+        bus.publish_json(ORDER)  # whose fingerprints are as they were
+    with (
+        open_bus(face, server.url, registry=V2) as bus,
+        pytest.raises(UnexpectedReply, match=r"cannot be read at order; .*prune order"),
+    ):
+        bus.publish_json(WithNote(order_id="A"))
+
+
 # check and off.
 
 
@@ -514,7 +584,7 @@ def test_off_does_not_ask(server: Server, face: Face) -> None:
     with open_bus(face, server.url, registry=BROKEN_V2, register="off") as bus:
         bus.publish_json(BROKEN)
         bus.publish_many([BROKEN])
-    with working(
+    with bus_at_work(
         face, server.url, taking(face, seen, WithAmount), registry=BROKEN_V2, register="off"
     ):
         assert [seen.next(), seen.next()] == [BROKEN, BROKEN]
@@ -559,7 +629,7 @@ def test_who_may_only_read_can_use_what_is_registered(any_server: AnyServer, fac
     with acl_user(any_server, *rights(any_server, READ_ONLY)) as user:
         with open_bus(face, limited(user), registry=V1) as bus:
             bus.publish_json(ORDER)
-        with working(face, limited(user), taking(face, seen, Order), registry=V1):
+        with bus_at_work(face, limited(user), taking(face, seen, Order), registry=V1):
             assert seen.next() == ORDER
     assert {key: value for key, value in dump(any_server).items() if "schemas" in key} == before
 
@@ -594,7 +664,7 @@ def test_who_may_not_even_read_is_told_what_to_grant(server: Server, face: Face)
                 assert part in str(refused.value)
         with (
             pytest.raises(PermissionDenied),
-            working(face, url, taking(face, Seen(), Order), registry=V1) as worker,
+            bus_at_work(face, url, taking(face, Seen(), Order), registry=V1) as worker,
         ):
             worker.wait()
         assert dump(server) == before
@@ -658,7 +728,7 @@ def test_a_worker_waits_for_a_server_that_is_away(
 ) -> None:
     seen = Seen()
     server.stop()
-    with working(face, server.url, taking(face, seen, Order), registry=V1):
+    with bus_at_work(face, server.url, taking(face, seen, Order), registry=V1):
         wait_for_text(caplog, "trying again in")
         server.restart()
         with open_bus(face, server.url, registry=V1, register="off") as bus:
@@ -671,7 +741,7 @@ def test_a_worker_that_waits_can_be_stopped(
     server: Server, face: Face, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.stop()
-    with working(face, server.url, taking(face, Seen(), Order), registry=V1) as worker:
+    with bus_at_work(face, server.url, taking(face, Seen(), Order), registry=V1) as worker:
         wait_for_text(caplog, "trying again in")
         worker.finish()
 
@@ -681,7 +751,10 @@ def wait_for_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_processes_at_once_end_in_one_record(server: Server) -> None:
+def test_twenty_processes_at_once_end_in_one_record(valkey_server: Server) -> None:
+    server = valkey_server
+    server.ensure_running()
+    server.flushall()
     programs = [Program(REGISTER, server.url) for _ in range(20)]
     with contextlib.ExitStack() as stack:
         for each in programs:

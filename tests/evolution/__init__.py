@@ -3,7 +3,18 @@ verdicts and by docs/compatibility.md."""
 
 from types import ModuleType
 
-from tests.evolution import choices, code, containers, fields, nested, values
+from tests.evolution import (
+    choices,
+    classes,
+    code,
+    containers,
+    fields,
+    names,
+    nested,
+    numbers,
+    objects,
+    texts,
+)
 from tests.evolution.pairs import Pair, Verdict
 
 __all__ = ["GROUPS", "PAIRS", "Pair", "Verdict"]
@@ -15,10 +26,14 @@ def _pairs_of(module: ModuleType) -> tuple[Pair, ...]:
 
 GROUPS: dict[str, tuple[Pair, ...]] = {
     "Fields": _pairs_of(fields),
-    "Values": _pairs_of(values),
+    "Names": _pairs_of(names),
+    "Objects": _pairs_of(objects),
+    "Numbers and null": _pairs_of(numbers),
+    "Texts": _pairs_of(texts),
     "Choices": _pairs_of(choices),
     "Containers": _pairs_of(containers),
-    "Classes": _pairs_of(nested),
+    "Classes in classes": _pairs_of(nested),
+    "Kinds of classes": _pairs_of(classes),
     "Code": _pairs_of(code),
 }
 PAIRS: tuple[Pair, ...] = tuple(each for group in GROUPS.values() for each in group)

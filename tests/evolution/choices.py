@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Discriminator, Field
 
-from tests.evolution.pairs import pair
+from tests.evolution.pairs import Types, pair
 
 
 @pair("An enum gets a member", backward="ok", forward="break")
-def member_added():
+def member_added() -> Types:
     class OldColor(Enum):
         RED = "red"
 
@@ -27,7 +27,7 @@ def member_added():
 
 
 @pair("An enum loses a member", backward="break", forward="ok")
-def member_removed():
+def member_removed() -> Types:
     class OldSize(IntEnum):
         SMALL = 1
         LARGE = 2
@@ -45,7 +45,7 @@ def member_removed():
 
 
 @pair("A member of an enum gets another name", backward="ok", forward="ok")
-def member_renamed():
+def member_renamed() -> Types:
     class OldColor(Enum):
         RED = "red"
 
@@ -62,7 +62,7 @@ def member_renamed():
 
 
 @pair("A member of an enum gets another value", backward="break", forward="break")
-def value_changed():
+def value_changed() -> Types:
     class OldColor(Enum):
         RED = "red"
 
@@ -79,7 +79,7 @@ def value_changed():
 
 
 @pair("A Literal gets a value", backward="ok", forward="break")
-def literal_widened():
+def literal_widened() -> Types:
     class Old(BaseModel):
         state: Literal["new"]
 
@@ -90,7 +90,7 @@ def literal_widened():
 
 
 @pair("A Literal becomes an Enum of the same values", backward="ok", forward="ok")
-def literal_to_enum():
+def literal_to_enum() -> Types:
     class NewState(Enum):
         NEW = "new"
         PAID = "paid"
@@ -105,7 +105,7 @@ def literal_to_enum():
 
 
 @pair("A Literal becomes str", backward="ok", forward="break")
-def literal_to_str():
+def literal_to_str() -> Types:
     class Old(BaseModel):
         state: Literal["new", "paid"]
 
@@ -116,7 +116,7 @@ def literal_to_str():
 
 
 @pair("str becomes an Enum", backward="break", forward="ok")
-def str_to_enum():
+def str_to_enum() -> Types:
     class NewColor(Enum):
         RED = "red"
         BLUE = "blue"
@@ -131,7 +131,7 @@ def str_to_enum():
 
 
 @pair("A Literal of numbers becomes int", backward="ok", forward="break")
-def literal_to_int():
+def literal_to_int() -> Types:
     class Old(BaseModel):
         level: Literal[1, 2]
 
@@ -142,7 +142,7 @@ def literal_to_int():
 
 
 @pair("A constant changes", backward="break", forward="break")
-def constant_changed():
+def constant_changed() -> Types:
     class Old(BaseModel):
         schema_version: Literal[1]
 
@@ -167,7 +167,7 @@ class Voucher(BaseModel):
 
 
 @pair("A tagged union gets a choice", backward="ok", forward="break")
-def choice_added():
+def choice_added() -> Types:
     class Old(BaseModel):
         paid_by: Annotated[Card | Cash, Field(discriminator="kind")]
 
@@ -178,7 +178,7 @@ def choice_added():
 
 
 @pair("A tagged union loses a choice", backward="break", forward="ok")
-def choice_removed():
+def choice_removed() -> Types:
     class Old(BaseModel):
         paid_by: Annotated[Card | Cash | Voucher, Field(discriminator="kind")]
 
@@ -189,7 +189,7 @@ def choice_removed():
 
 
 @pair("A class becomes a union with others", backward="ok", forward="break")
-def class_to_union():
+def class_to_union() -> Types:
     class Old(BaseModel):
         paid_by: Card
 
@@ -200,7 +200,7 @@ def class_to_union():
 
 
 @pair("A union gets a tag that was always there", backward="ok", forward="ok")
-def union_tagged():
+def union_tagged() -> Types:
     class Old(BaseModel):
         paid_by: Card | Cash
 
@@ -211,7 +211,7 @@ def union_tagged():
 
 
 @pair("The choices of a union change places", backward="ok", forward="ok")
-def choices_reordered():
+def choices_reordered() -> Types:
     class Old(BaseModel):
         value: int | str
 
@@ -222,7 +222,7 @@ def choices_reordered():
 
 
 @pair("A choice of a union is widened", backward="ok", forward="break")
-def choice_widened():
+def choice_widened() -> Types:
     class Old(BaseModel):
         value: Annotated[int, Field(ge=0)] | str
 
@@ -233,7 +233,7 @@ def choice_widened():
 
 
 @pair("The tag of a choice changes", backward="break", forward="break")
-def tag_changed():
+def tag_changed() -> Types:
     class OldCard(BaseModel):
         kind: Literal["card"] = "card"
 
@@ -250,7 +250,7 @@ def tag_changed():
 
 
 @pair("A choice gets an optional field", backward="ok", forward="ok")
-def choice_extended():
+def choice_extended() -> Types:
     class OldTransfer(BaseModel):
         kind: Literal["transfer"] = "transfer"
         iban: str
@@ -270,14 +270,14 @@ def choice_extended():
 
 
 @pair("A union at the top gets a choice", backward="ok", forward="break")
-def top_choice_added():
+def top_choice_added() -> Types:
     Old = Annotated[Card | Cash, Field(discriminator="kind")]
     New = Annotated[Card | Cash | Voucher, Field(discriminator="kind")]
     return Old, New
 
 
 @pair("A union of unions is written flat", backward="ok", forward="ok")
-def unions_flattened():
+def unions_flattened() -> Types:
     class Old(BaseModel):
         value: (int | str) | (bool | None)
 
@@ -288,7 +288,7 @@ def unions_flattened():
 
 
 @pair("A function tells the choices apart", backward="unknown", forward="ok")
-def told_by_function():
+def told_by_function() -> Types:
     def which(value: object) -> str:
         return "card" if "number" in str(value) else "cash"
 

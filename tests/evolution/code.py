@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from tests.evolution.pairs import pair
+from tests.evolution.pairs import Types, pair
 
 
 def not_loud(text: str) -> str:
@@ -21,7 +21,7 @@ def not_loud(text: str) -> str:
 
 
 @pair("A validator is added", backward="unknown", forward="ok")
-def validator_added():
+def validator_added() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -32,7 +32,7 @@ def validator_added():
 
 
 @pair("A validator is removed", backward="ok", forward="unknown")
-def validator_removed():
+def validator_removed() -> Types:
     class Old(BaseModel):
         name: Annotated[str, AfterValidator(not_loud)]
 
@@ -43,7 +43,7 @@ def validator_removed():
 
 
 @pair("A validator stays, and a field is added", backward="ok", forward="ok")
-def validator_kept():
+def validator_kept() -> Types:
     class Old(BaseModel):
         name: Annotated[str, AfterValidator(not_loud)]
 
@@ -55,7 +55,7 @@ def validator_kept():
 
 
 @pair("A validator does something else", backward="unknown", forward="unknown")
-def validator_changed():
+def validator_changed() -> Types:
     class Old(BaseModel):
         name: str
 
@@ -80,7 +80,7 @@ def validator_changed():
 
 
 @pair("A validator becomes a constraint", backward="unknown", forward="unknown")
-def validator_to_constraint():
+def validator_to_constraint() -> Types:
     def short(text: str) -> str:
         if len(text) > 5:
             raise ValueError("too long")
@@ -96,7 +96,7 @@ def validator_to_constraint():
 
 
 @pair("A validator of the whole is added", backward="unknown", forward="ok")
-def model_validator_added():
+def model_validator_added() -> Types:
     class Old(BaseModel):
         low: int
         high: int
@@ -115,7 +115,7 @@ def model_validator_added():
 
 
 @pair("A validator reads the old form too", backward="unknown", forward="break")
-def old_form_read():
+def old_form_read() -> Types:
     def split(value: object) -> object:
         return value.split(",") if isinstance(value, str) else value
 
@@ -129,7 +129,7 @@ def old_form_read():
 
 
 @pair("The bounds of a value that code checks are loosened", backward="ok", forward="break")
-def checked_and_loosened():
+def checked_and_loosened() -> Types:
     class Old(BaseModel):
         name: Annotated[str, Field(max_length=5), AfterValidator(not_loud)]
 

@@ -5,11 +5,11 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, Field, FiniteFloat
 
 from omniq_typed import SafeInt
-from tests.evolution.pairs import pair
+from tests.evolution.pairs import Types, pair
 
 
 @pair("The items of a list are widened", backward="ok", forward="break")
-def items_widened():
+def items_widened() -> Types:
     class Old(BaseModel):
         sizes: list[SafeInt]
 
@@ -20,7 +20,7 @@ def items_widened():
 
 
 @pair("The items of a list may be null", backward="ok", forward="break")
-def items_nullable():
+def items_nullable() -> Types:
     class Old(BaseModel):
         names: list[str]
 
@@ -31,7 +31,7 @@ def items_nullable():
 
 
 @pair("One becomes a list of many", backward="break", forward="break")
-def one_to_many():
+def one_to_many() -> Types:
     class Old(BaseModel):
         tag: str
 
@@ -42,7 +42,7 @@ def one_to_many():
 
 
 @pair("One becomes one or a list of many", backward="ok", forward="break")
-def one_or_many():
+def one_or_many() -> Types:
     class Old(BaseModel):
         tag: str
 
@@ -53,7 +53,7 @@ def one_or_many():
 
 
 @pair("A list may have fewer items", backward="break", forward="ok")
-def list_shortened():
+def list_shortened() -> Types:
     class Old(BaseModel):
         tags: list[str]
 
@@ -64,7 +64,7 @@ def list_shortened():
 
 
 @pair("A list may be empty", backward="ok", forward="break")
-def list_may_be_empty():
+def list_may_be_empty() -> Types:
     class Old(BaseModel):
         tags: Annotated[list[str], Field(min_length=1)]
 
@@ -74,8 +74,8 @@ def list_may_be_empty():
     return Old, New
 
 
-@pair("list becomes set", backward="break", forward="ok")
-def list_to_set():
+@pair("list becomes set (what was there twice is there once)", backward="ok", forward="ok")
+def list_to_set() -> Types:
     class Old(BaseModel):
         tags: list[str]
 
@@ -85,8 +85,19 @@ def list_to_set():
     return Old, New
 
 
+@pair("list becomes a set of at least two", backward="break", forward="ok")
+def list_to_bounded_set() -> Types:
+    class Old(BaseModel):
+        tags: Annotated[list[str], Field(min_length=2)]
+
+    class New(BaseModel):
+        tags: Annotated[set[str], Field(min_length=2)]
+
+    return Old, New
+
+
 @pair("set becomes frozenset", backward="ok", forward="ok")
-def set_to_frozenset():
+def set_to_frozenset() -> Types:
     class Old(BaseModel):
         tags: set[int]
 
@@ -97,7 +108,7 @@ def set_to_frozenset():
 
 
 @pair("list becomes a tuple of any length", backward="ok", forward="ok")
-def list_to_tuple():
+def list_to_tuple() -> Types:
     class Old(BaseModel):
         sizes: list[int]
 
@@ -108,7 +119,7 @@ def list_to_tuple():
 
 
 @pair("list becomes a pair", backward="break", forward="ok")
-def list_to_pair():
+def list_to_pair() -> Types:
     class Old(BaseModel):
         at: list[int]
 
@@ -119,7 +130,7 @@ def list_to_pair():
 
 
 @pair("A tuple gets an item", backward="break", forward="break")
-def tuple_extended():
+def tuple_extended() -> Types:
     class Old(BaseModel):
         at: tuple[int, int]
 
@@ -130,7 +141,7 @@ def tuple_extended():
 
 
 @pair("An item of a tuple is widened", backward="ok", forward="break")
-def tuple_item_widened():
+def tuple_item_widened() -> Types:
     class Old(BaseModel):
         at: tuple[str, int]
 
@@ -141,7 +152,7 @@ def tuple_item_widened():
 
 
 @pair("A named tuple gets an item with a default", backward="ok", forward="break")
-def named_tuple_extended():
+def named_tuple_extended() -> Types:
     class OldPoint(NamedTuple):
         x: int
         y: int
@@ -161,7 +172,7 @@ def named_tuple_extended():
 
 
 @pair("The values of a mapping are widened", backward="ok", forward="break")
-def values_widened():
+def values_widened() -> Types:
     class Old(BaseModel):
         prices: dict[str, SafeInt]
 
@@ -172,7 +183,7 @@ def values_widened():
 
 
 @pair("The keys of a mapping become a few", backward="break", forward="ok")
-def keys_narrowed():
+def keys_narrowed() -> Types:
     class Old(BaseModel):
         prices: dict[str, int]
 
@@ -183,7 +194,7 @@ def keys_narrowed():
 
 
 @pair("Keys that are numbers become texts", backward="ok", forward="break")
-def keys_to_str():
+def keys_to_str() -> Types:
     class Old(BaseModel):
         names: dict[int, str]
 
@@ -194,7 +205,7 @@ def keys_to_str():
 
 
 @pair("The keys of a mapping get a pattern", backward="break", forward="ok")
-def keys_get_pattern():
+def keys_get_pattern() -> Types:
     class Old(BaseModel):
         prices: dict[str, int]
 
@@ -205,7 +216,7 @@ def keys_get_pattern():
 
 
 @pair("A mapping becomes a model", backward="break", forward="ok")
-def mapping_to_model():
+def mapping_to_model() -> Types:
     class Sizes(BaseModel):
         width: int
         height: int
@@ -220,7 +231,7 @@ def mapping_to_model():
 
 
 @pair("A model becomes a mapping", backward="break", forward="break")
-def model_to_mapping():
+def model_to_mapping() -> Types:
     class Label(BaseModel):
         text: str
         count: int
@@ -235,7 +246,7 @@ def model_to_mapping():
 
 
 @pair("A mapping has a size at the most", backward="break", forward="ok")
-def mapping_bounded():
+def mapping_bounded() -> Types:
     class Old(BaseModel):
         labels: dict[str, str]
 
@@ -246,14 +257,14 @@ def mapping_bounded():
 
 
 @pair("A list at the top gets wider items", backward="ok", forward="break")
-def top_list_widened():
+def top_list_widened() -> Types:
     Old = list[int]
     New = list[int | None]
     return Old, New
 
 
 @pair("A list at the top becomes an object", backward="break", forward="break")
-def list_to_object():
+def list_to_object() -> Types:
     class Batch(BaseModel):
         items: list[int]
 

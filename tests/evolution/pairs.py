@@ -8,11 +8,13 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from omniq_typed import MessageType
 
 Verdict = Literal["ok", "break", "unknown"]
+Types: TypeAlias = tuple[Any, Any]
+"""Before and after."""
 Side = Literal["Old", "New"]
 
 
@@ -39,21 +41,19 @@ class Pair:
 
 def pair(
     title: str, *, backward: Verdict, forward: Verdict
-) -> Callable[[Callable[[], tuple[Any, Any]]], Pair]:
+) -> Callable[[Callable[[], Types]], Pair]:
     """A function that defines an old and a new type, both with all they need, as a pair. Names
     begin with Old and New where the two have a class of their own each."""
 
-    def made(function: Callable[[], tuple[Any, Any]]) -> Pair:
+    def made(function: Callable[[], Types]) -> Pair:
         name = function.__name__
-        types: list[MessageType[Any]] = [
-            MessageType(f"pairs.{name}", version, each, strict_types=False)
-            for version, each in enumerate(function(), 1)
-        ]
+        old, new = function()
         before, after = _lines(function, "Old"), _lines(function, "New")
         return Pair(
             name,
             title,
-            *types,
+            MessageType(f"pairs.{name}", 1, old, strict_types=False),
+            MessageType(f"pairs.{name}", 2, new, strict_types=False),
             backward,
             forward,
             _without(before, after),
@@ -76,8 +76,13 @@ def _lines(function: Callable[[], Any], side: Side) -> list[str]:
         decorators = statement.decorator_list if isinstance(statement, ast.ClassDef) else []
         first = min([statement.lineno, *(each.lineno for each in decorators)])
         found += lines[first - 1 : statement.end_lineno]
-    bare = (re.sub(rf"\b{side}(?=\b|[A-Z])", "", line) for line in found)
-    return [re.sub(r"^class (?=[(:])", "class Message", line.strip()) for line in bare]
+    return [_bare(line, side) for line in found]
+
+
+def _bare(line: str, side: Side) -> str:
+    line = re.sub(r"  # (?:type|pyright):.*", "", line)
+    line = re.sub(rf"\b{side}\b", "Message", line)
+    return re.sub(rf"\b{side}(?=[A-Z])", "", line).strip()
 
 
 def _defined(statement: ast.stmt) -> str:

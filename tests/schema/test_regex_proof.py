@@ -30,6 +30,7 @@ PROVEN = [
     ("^(?:ab)+$", "^a.*b$"),
     ("^$", ""),
     ("^a$|^b$", "^[ab]$"),
+    (r"^[^\u{e001}]$", r"^[\u{0}-\u{d7ff}\u{e000}\u{e002}-\u{10ffff}]$"),
 ]
 NOT_PROVEN = [
     ("^[A-Za-z]{2,3}$", "^[A-Z]{3}$"),
@@ -38,6 +39,8 @@ NOT_PROVEN = [
     ("^[^b]$", "^[^a-b]$"),
     ("^.$", r"^[^\u{10000}]$"),
     ("^[0-9]{1,500}$", "^[0-9]{1,499}$"),
+    (r"^[\u{0}-\u{10ffff}]$", r"^[\u{0}-\u{d7ff}]$"),
+    (r"^[\u{0}-\u{10ffff}]$", r"^[\u{e000}-\u{10ffff}]$"),
     ("a", "^a"),
     (wire_texts.AWARE_DATETIME, wire_texts.NAIVE_DATETIME),
     # A category of Unicode is not known character by character, nor is what is looked at for ever.

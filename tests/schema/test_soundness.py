@@ -21,7 +21,8 @@ from omniq_typed.schema.proof import Proof, covers
 from omniq_typed.schema.sampling import Sampler
 from omniq_typed.schema.wording import rewrite
 from tests.catalogue import CATALOGUE
-from tests.schema.schema_edits import edited, nodes_of
+from tests.schema.edit_place import nodes_of
+from tests.schema.schema_edits import edited
 
 EDITS = int(os.environ.get("OMNIQ_SOUNDNESS_EDITS", "2000"))
 SHARDS = 4
@@ -111,15 +112,44 @@ def refuted_by(reader: Json, writer: Json, systematic: int, random: int) -> list
 def test_no_yes_is_refuted(shard: int) -> None:
     said: Counter[str] = Counter()
     wrong = []
-    for case in cases(EDITS // SHARDS, seed=shard):
+    for number, case in enumerate(cases(EDITS // SHARDS, seed=shard)):
         verdict = covers(case.reader, case.writer)
         said[verdict] += 1
-        if verdict is not Proof.YES:
-            continue
-        for reader, writer in readings(case, Random(0)):
-            wrong += [
-                (case.edits, payload, reader, writer)
-                for payload in refuted_by(reader, writer, SYSTEMATIC, RANDOM)[:1]
-            ]
+        if verdict is Proof.YES:
+            for reader, writer in readings(case, Random(0)):
+                refused = refuted_by(reader, writer, SYSTEMATIC, RANDOM)
+                wrong += [(case.edits, payload, reader, writer) for payload in refused[:1]]
+        elif number % 5 == 0:
+            refused = refuted_by(case.reader, case.writer, SYSTEMATIC, RANDOM)
+            said[f"{verdict}, with a payload"] += bool(refused)
+            said[f"{verdict}, looked for"] += 1
     assert wrong == []
-    assert min(said[each] for each in (Proof.YES, Proof.NO)) > EDITS / SHARDS / 10, said
+    least = EDITS / SHARDS / 10
+    assert all(said[each] > least for each in Proof), said
+    assert said["no, with a payload"] > 0.95 * said["no, looked for"]
+    assert said["unknown, with a payload"] > 0.5 * said["unknown, looked for"]
+
+
+FORGOTTEN = (
+    *("required", "additionalProperties", "properties", "items", "type", "enum", "const", "anyOf"),
+    *("minimum", "maximum", "exclusiveMinimum", "multipleOf", "maxLength", "minLength"),
+    *("pattern", "format", "maxItems", "prefixItems", "propertyNames", "$comment"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", FORGOTTEN)
+def test_a_proof_that_forgets_a_word_is_refuted(word: str) -> None:
+    """What the attack is good for: each word of the reader's that a proof leaves out leads to a yes
+    that a payload refutes."""
+    for case in cases(EDITS, seed=len(word)):
+        forgetful = rewrite(case.reader, lambda node: without(node, word))
+        if forgetful == case.reader or covers(forgetful, case.writer) is not Proof.YES:
+            continue
+        if any(refuted_by(*pair, SYSTEMATIC, RANDOM) for pair in readings(case, Random(0))):
+            return
+    pytest.fail(f"no payload shows that {word} was forgotten")
+
+
+def without(node: Json, word: str) -> Json:
+    return {key: value for key, value in node.items() if key != word}

@@ -11,9 +11,19 @@ from typing import Any
 
 import pytest
 
-from omniq_typed.core import admin, children, enqueue, maintain, observe, reserve, settle
+from omniq_typed.core import (
+    admin,
+    children,
+    enqueue,
+    maintain,
+    observe,
+    reserve,
+    schemas,
+    settle,
+)
 from omniq_typed.core.command import Arg, Command
 from omniq_typed.core.lua_manifest import MANIFEST, PLACEHOLDERS, exported
+from omniq_typed.core.schema_records import SchemaChange, SchemaRecord
 from omniq_typed.core.scripts import script_names
 from omniq_typed.models import Lane, NewJob, Outcome, Settlement
 from tests.servers import Server
@@ -54,6 +64,10 @@ SETTLED_ROWS = [
     },
 ]
 NOW = {"now_ms": 9}
+V1 = SchemaRecord(1, "1" * 16, "1" * 16, b"{}")
+V2 = SchemaRecord(2, "2" * 16, "3" * 16, b"[]")
+V1_NAMED = {"version": 1, "writer": "1" * 16, "reader": "1" * 16}
+V2_NAMED = {"version": 2, "writer": "2" * 16, "reader": "3" * 16}
 CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
     (children.childs_init("set", 3), {"expected": 3}),
     (children.child_ack("set", "c", remember_ms=8), {"child_id": "c", "remember_ms": 8}),
@@ -158,6 +172,39 @@ CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
         observe.count_versions("q", "active", 17),
         {"lane": "active", "cursor": 17, "count": observe.JOBS_PER_COUNT},
     ),
+    (
+        schemas.check_schemas([("t", V1), ("t", V2)]),
+        {"schemas": [{"name": "t", **V1_NAMED}, {"name": "t", **V2_NAMED}]},
+    ),
+    (
+        schemas.register_schemas([SchemaChange("t", 3, "FULL", "[]", (V1, V2))], now_ms=9),
+        {
+            **NOW,
+            "count": 1,
+            "types": [
+                {
+                    "name": "t",
+                    "revision": 3,
+                    "mode": "FULL",
+                    "waivers": "[]",
+                    "version_count": 2,
+                    "versions": [
+                        {**V1_NAMED, "content": b"{}", "replace": "0"},
+                        {**V2_NAMED, "content": b"[]", "replace": "0"},
+                    ],
+                }
+            ],
+        },
+    ),
+    (schemas.list_schemas("t"), {"after": "t", "limit": schemas.TYPES_PER_PAGE}),
+    (
+        schemas.read_schemas(["t", "u"], max_bytes=5),
+        {"max_bytes": 5, "names": [{"name": "t"}, {"name": "u"}]},
+    ),
+    (
+        schemas.forget_schemas("t", [1, 2], now_ms=9),
+        {**NOW, "name": "t", "versions": [{"version": 1}, {"version": 2}]},
+    ),
 ]
 
 each_call = pytest.mark.parametrize(
@@ -218,6 +265,18 @@ def scene() -> Iterator[Command[Any]]:
     yield from ends_of_leases()
     yield from reads()
     yield from moves_by_hand()
+    yield from schemas_come_and_go()
+
+
+def schemas_come_and_go() -> Iterator[Command[Any]]:
+    others = (SchemaRecord(1, "2" * 16, "1" * 16), SchemaRecord(1, "1" * 16, "2" * 16))
+    yield schemas.register_schemas([SchemaChange("t", 0, "FULL", "[1]", (V1,))], now_ms=7)
+    yield schemas.register_schemas([SchemaChange("t", 1, "NONE")])  # STALE
+    yield schemas.register_schemas([SchemaChange("t", 7, "FULL", "", others[:1])])  # CONFLICT
+    yield schemas.check_schemas(("t", each) for each in (V1, V2, *others))
+    yield schemas.read_schemas(["t", "u"])
+    yield schemas.list_schemas()
+    yield schemas.forget_schemas("t", [])
 
 
 def ends_of_leases() -> Iterator[Command[Any]]:

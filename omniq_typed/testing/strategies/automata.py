@@ -1,66 +1,74 @@
-"""Texts that match regular expressions, drawn step by step through their automaton."""
+"""Texts that match regular expressions: ways through their automaton."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import partial
 from math import inf
-from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import SearchStrategy
 
-from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.regex_sampling import State, Texts, texts
+from omniq_typed.schema.regex_sampling import Texts, texts
+from omniq_typed.schema.regex_states import State
 
 _USUAL_LENGTH = 20
-"""Texts of any length are rarely longer than this many characters beyond the shortest."""
+"""Texts of any length are at most this many characters longer than the shortest."""
+# A text of turnings, one for each character of the result, is a single draw and shrinks to the
+# first turning everywhere. Plain letters would be tried in an order of their own.
+_FIRST_TURNING = 0x4E00
+_TURNINGS = st.characters(min_codepoint=_FIRST_TURNING, max_codepoint=_FIRST_TURNING + 0xFFF)
+
+
+class NoText(ValueError):
+    """There is no text as it was asked for."""
 
 
 def matching(
     regexes: tuple[str, ...], least: int = 0, most: int | None = None
 ) -> SearchStrategy[str]:
-    """Texts that match all of the regexes, of so many characters; they shrink to the shortest, of
-    the plainest characters. Raises UnknownRegex, also where no text matches."""
+    """Texts that match all of the regexes (ECMAScript's), of so many characters; they shrink to
+    the shortest, of the plainest characters. Raises NoText where there are none, UnknownRegex."""
     source = texts(regexes)
-    limit = inf if most is None else most
-    if not source.exist or source.start.to_end > limit or source.start.longest < least:
-        wanted = " and ".join(regexes)
-        raise UnknownRegex(f"no text of {least} to {limit} characters matches {wanted}")
-    return _walks(source, least, limit)
+    start, limit = source.start, inf if most is None else most
+    if not source.exist or start.to_end > limit or start.longest < least:
+        size = (
+            f"{least} to {most} characters" if most is not None else f"{least} characters or more"
+        )
+        raise NoText(f"no text of {size} matches {' and '.join(regexes)}")
+    shortest = max(least, int(start.to_end))
+    longest = int(min(limit, start.longest, shortest + _USUAL_LENGTH))
+    turnings = st.text(_TURNINGS, min_size=shortest, max_size=longest)
+    return turnings.map(partial(_text, source, least, limit))
 
 
-@st.composite
-def _walks(draw: DrawFn, source: Texts, least: int, most: float) -> str:
-    shortest = max(least, int(source.start.to_end))
-    longest = min(most, source.start.longest, shortest + _USUAL_LENGTH)
-    wanted = draw(_below(int(longest) - shortest + 1)) + shortest
-    text: list[str] = []
-    state = source.start
-    while not (state.whole and len(text) >= wanted):
-        ways = _ways(state, len(text), least, most, towards_end=len(text) >= wanted)
-        if not ways:
+def _text(source: Texts, least: int, most: float, turnings: str) -> str:
+    state, text = source.start, ""
+    for turning in turnings:
+        options = list(_ways(state, len(text), least, most))
+        if not options:
             break
-        mask, state = ways[draw(_below(len(ways)))] if len(ways) > 1 else ways[0]
-        chars = source.characters(mask)
-        text.append(chars[draw(_below(len(chars)))] if len(chars) > 1 else chars)
-    return "".join(text)
+        sizes = [len(source.characters(mask)) for mask, _ in options]
+        at = (ord(turning) - _FIRST_TURNING) % sum(sizes)
+        for (mask, target), size in zip(options, sizes, strict=True):
+            if at < size:
+                text, state = text + source.characters(mask)[at], target
+                break
+            at -= size
+    return text + _shortest_end(source, state, len(text), least, most)
 
 
-def _ways(
-    state: State, length: int, least: int, most: float, *, towards_end: bool
-) -> list[tuple[int, State]]:
+def _shortest_end(source: Texts, state: State, length: int, least: int, most: float) -> str:
+    text = ""
+    while not (state.whole and length + len(text) >= least):
+        mask, state = next(_ways(state, length + len(text), least, most))
+        text += source.characters(mask)[0]
+    return text
+
+
+def _ways(state: State, length: int, least: int, most: float) -> Iterator[tuple[int, State]]:
     """Those that still lead to a text of a good length, the shortest ones first."""
-    ways = [
-        (mask, target)
-        for mask, target in state.ways
-        if length + 1 + target.to_end <= most and length + 1 + target.longest >= least
-    ]
-    ways.sort(key=lambda way: way[1].to_end)
-    if towards_end and ways:
-        ways = [way for way in ways if way[1].to_end == ways[0][1].to_end]
-    return ways
-
-
-@lru_cache(maxsize=512)
-def _below(count: int) -> SearchStrategy[Any]:
-    return st.integers(0, count - 1)
+    ways = sorted(state.ways, key=lambda way: way[1].to_end)
+    for mask, target in ways:
+        if length + 1 + target.to_end <= most and length + 1 + target.longest >= least:
+            yield mask, target

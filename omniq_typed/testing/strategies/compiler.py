@@ -12,6 +12,7 @@ from hypothesis.strategies import SearchStrategy
 from omniq_typed.errors import NoStrategy
 from omniq_typed.messages.schema_walk import ANYTHING, Place, Schema, body_of
 from omniq_typed.schema.regex_parser import UnknownRegex
+from omniq_typed.testing.strategies.automata import NoText
 from omniq_typed.testing.strategies.containers import CONTAINERS, TooDeep
 from omniq_typed.testing.strategies.known_types import known_texts
 from omniq_typed.testing.strategies.moments import MOMENTS
@@ -22,7 +23,7 @@ from omniq_typed.testing.strategies.readers import Sieve, accepts, converted
 from omniq_typed.testing.strategies.recursion import recursive_definitions
 from omniq_typed.testing.strategies.registered import registered, registered_for_kind
 from omniq_typed.testing.strategies.spots import Peeled, Spot, asks_around, function_of, peel
-from omniq_typed.testing.strategies.texts import TEXTS
+from omniq_typed.testing.strategies.texts import TEXTS, is_changed_when_read
 from omniq_typed.testing.strategies.unions import UNIONS
 
 _ROUNDS = 3
@@ -34,10 +35,6 @@ _LEAVES: dict[str, Callable[[Place], SearchStrategy[Any]]] = {
     **MOMENTS,
     **NAMES,
 }
-# Limits that the strategies of leaves do not always keep.
-_NEARLY_KEPT = frozenset(
-    {"pattern", "multiple_of", "max_digits", "min_length", "max_length", "strip_whitespace"}
-)
 
 
 def json_strategy(
@@ -116,7 +113,7 @@ class _Compiler:
         if kind in _LEAVES:
             try:
                 return _LEAVES[kind](place)
-            except UnknownRegex as error:
+            except (UnknownRegex, NoText) as error:
                 raise self._unknown(spot, str(error)) from error
         if kind == "model" and place.schema.get("root_model"):
             return self._root(spot)
@@ -161,12 +158,18 @@ class _Compiler:
 def _input_schema(peeled: Peeled) -> Schema | None:
     """A function that says what it takes (`json_schema_input_type`) is believed."""
     told = (each.get("json_schema_input_schema") for each in peeled.functions)
-    return next((each for each in told if each is not None), None)
+    return next((each for each in told if each and each.get("type") != "any"), None)
 
 
 def _needs_check(peeled: Peeled) -> bool:
-    if peeled.functions or peeled.kind in NAMES:
+    """Where a strategy may miss what the reader wants."""
+    kind, schema = peeled.kind, peeled.place.schema
+    if peeled.functions or kind in ("url", "multi-host-url"):
         return True
-    if peeled.kind in OBJECTS:
+    if kind in OBJECTS:
         return has_fields_that_ask(peeled.place)
-    return peeled.kind in _LEAVES and not _NEARLY_KEPT.isdisjoint(peeled.place.schema)
+    if kind in ("float", "decimal"):
+        return "multiple_of" in schema
+    if kind == "bytes":
+        return "min_length" in schema or "max_length" in schema
+    return kind == "str" and ("pattern" in schema or is_changed_when_read(peeled.place))

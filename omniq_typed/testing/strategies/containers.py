@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from omniq_typed.messages.schema_walk import ANYTHING, ARRAYS, MAPPINGS, items_of_named_tuple
 from omniq_typed.testing.strategies.annotations import of_fields, of_items
+from omniq_typed.testing.strategies.collections import entries, limits, several
 from omniq_typed.testing.strategies.spots import Spot
 from omniq_typed.testing.strategies.texts import ANY_CHARACTER
 
@@ -18,23 +19,16 @@ Build: TypeAlias = Callable[[Spot], SearchStrategy[Any]]
 """From a place to a strategy of its JSON."""
 
 _UNIQUE = frozenset({"set", "frozenset"})
-ROOM = (None, 4, 2)
-"""How many more items than it must have an array holds at most, by how many it lies in: examples
-that grow in each direction are slow."""
 
 
 class TooDeep(Exception):
     """Nothing fits here without going round a recursive type once more than is allowed."""
 
 
-def sizes(spot: Spot) -> tuple[int, int | None]:
+def sizes(spot: Spot) -> tuple[int, int]:
     """Fewest and most items."""
-    least = spot.place.schema.get("min_length") or 0
-    most: int | None = spot.place.schema.get("max_length")
-    room = ROOM[min(spot.inside, len(ROOM) - 1)]
-    if room is None:
-        return least, most
-    return least, least + room if most is None else min(most, least + room)
+    schema = spot.place.schema
+    return limits(schema.get("min_length") or 0, schema.get("max_length"), spot.inside)
 
 
 def arrays(build: Build, spot: Spot) -> SearchStrategy[Any]:
@@ -49,7 +43,7 @@ def arrays(build: Build, spot: Spot) -> SearchStrategy[Any]:
         return st.just([]).map(list)
     if spot.place.kind in _UNIQUE:
         return st.lists(items, min_size=least, max_size=most, unique_by=to_json)
-    return st.lists(items, min_size=least, max_size=most)
+    return several(items, least, most)
 
 
 def mappings(build: Build, spot: Spot) -> SearchStrategy[Any]:
@@ -63,7 +57,7 @@ def mappings(build: Build, spot: Spot) -> SearchStrategy[Any]:
         if least:
             raise
         return st.builds(dict)
-    return st.dictionaries(keys, values, min_size=least, max_size=most)
+    return entries(keys, values, least, most)
 
 
 def _as_key(value: Any) -> str:
@@ -92,11 +86,7 @@ def tuples(build: Build, spot: Spot) -> SearchStrategy[Any]:
 def _run(build: Build, spot: Spot, item: Spot, parts: int) -> SearchStrategy[list[Any]]:
     least, most = sizes(spot)
     others = parts - 1
-    return st.lists(
-        build(item),
-        min_size=max(0, least - others),
-        max_size=None if most is None else max(0, most - others),
-    )
+    return several(build(item), max(0, least - others), max(0, most - others))
 
 
 def named_tuples(build: Build, spot: Spot) -> SearchStrategy[Any]:

@@ -12,10 +12,12 @@ from hypothesis.strategies import SearchStrategy
 from omniq_typed.errors import NoStrategy
 from omniq_typed.messages.schema_walk import Place
 from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.shapes import Json, Schema, Shape, Shapes
+from omniq_typed.schema.shape import Json, Schema, Shape
+from omniq_typed.schema.shapes import Shapes
 from omniq_typed.schema.text_formats import PATTERNS
-from omniq_typed.testing.strategies.automata import matching
-from omniq_typed.testing.strategies.containers import ANY_JSON, ROOM
+from omniq_typed.testing.strategies.automata import NoText, matching
+from omniq_typed.testing.strategies.collections import ROOM, entries, limits, several
+from omniq_typed.testing.strategies.containers import ANY_JSON
 from omniq_typed.testing.strategies.numbers import floats, integers
 from omniq_typed.testing.strategies.readers import Sieve
 from omniq_typed.testing.strategies.texts import ANY_CHARACTER
@@ -107,7 +109,7 @@ class _Maker:
             return st.text(ANY_CHARACTER, min_size=least, max_size=most)
         try:
             return matching(patterns, least, most)
-        except UnknownRegex as error:
+        except (UnknownRegex, NoText) as error:
             raise NoStrategy(self._subject, path, str(error)) from error
 
     def _array(self, shape: Shape, path: str, levels: int, inside: int) -> SearchStrategy[Any]:
@@ -122,12 +124,11 @@ class _Maker:
         if not self._has_room(rest, levels) and not beyond:
             return st.tuples(*fixed).map(list)
         items = self._value(rest, f"{path}/*", levels - 1, inside + 1)
-        room = ROOM[min(inside, len(ROOM) - 1)]
-        most_beyond = None if most is None else most - len(fixed)
-        if room is not None:
-            most_beyond = min(each for each in (most_beyond, beyond + room) if each is not None)
-        unique = repr if any(shape.each("uniqueItems")) else None
-        more = st.lists(items, min_size=beyond, max_size=most_beyond, unique_by=unique)
+        fewest, most = limits(beyond, None if most is None else most - len(fixed), inside)
+        if any(shape.each("uniqueItems")):
+            more = st.lists(items, min_size=fewest, max_size=most, unique_by=repr)
+        else:
+            more = several(items, fewest, most)
         return st.tuples(*fixed, more).map(lambda parts: [*parts[:-1], *parts[-1]])
 
     def _object(self, shape: Shape, path: str, levels: int, inside: int) -> SearchStrategy[Any]:
@@ -151,18 +152,14 @@ class _Maker:
         self, shape: Shape, path: str, levels: int, inside: int, least: int
     ) -> SearchStrategy[dict[str, Any]]:
         """Properties that have no names in the schema."""
-        most = shape.lowest("maxProperties")
-        room = ROOM[min(inside, len(ROOM) - 1)]
-        if room is not None:
-            most = min(each for each in (most, least + room) if each is not None)
+        least, most = limits(least, shape.lowest("maxProperties"), inside)
         names = self._value(shape.names, path, levels, inside)
         held = len(shape.others) == 1 and shape.others[0]
         if held is True:
-            return st.dictionaries(names, ANY_JSON, min_size=least, max_size=most)
+            return entries(names, ANY_JSON, least, most)
         below = (f"{path}/*", levels - 1, inside + 1)
         if held is not False:
-            values = self._value(held, *below)
-            return st.dictionaries(names, values, min_size=least, max_size=most)
+            return entries(names, self._value(held, *below), least, most)
         # What a property holds goes by its name.
         chosen = st.lists(names, min_size=least, max_size=most, unique=True)
         return chosen.flatmap(

@@ -21,12 +21,13 @@ _HOSTS = st.one_of(
     st.ip_addresses(v=4).map(str),
     st.ip_addresses(v=6).map("[{}]".format),
 )
-_USERS = st.one_of(st.just(""), _LABELS.map("{}@".format), _LABELS.map("{}:s3cret@".format))
 _PORTS = st.one_of(st.just(""), st.integers(1, 65_535).map(":{}".format))
+_USERS = st.sampled_from(["", "app@", "app:s3cret@"])
 _SEGMENTS = st.text(string.ascii_letters + string.digits + "-._~", max_size=8)
-_PATHS = st.one_of(st.just(""), st.lists(_SEGMENTS, max_size=3).map(lambda it: "/" + "/".join(it)))
-_QUERIES = st.one_of(st.just(""), st.builds("?{}={}".format, _LABELS, _SEGMENTS))
-_FRAGMENTS = st.one_of(st.just(""), _LABELS.map("#{}".format))
+_PATHS = st.one_of(st.just(""), st.just("/"), st.lists(_SEGMENTS, max_size=3).map("/".join))
+_TAILS = st.one_of(
+    st.just(""), st.builds("?{}={}".format, _LABELS, _SEGMENTS), _LABELS.map("#{}".format)
+)
 _USUAL_SCHEMES = ("https", "http", "ftp", "redis", "postgres")
 
 
@@ -46,22 +47,31 @@ def _of_version(number: int, version: int) -> UUID:
 
 
 def urls(place: Place) -> SearchStrategy[Any]:
-    """With one of the schemes that are allowed."""
-    return _built(place, st.builds("{}{}{}".format, _USERS, _HOSTS, _PORTS))
+    """With one of the schemes that are allowed; half of them plain, half of them with all parts."""
+    full = st.builds("{}{}{}".format, _USERS, _HOSTS, _PORTS)
+    return st.one_of(
+        st.builds("{}://{}".format, _schemes(place), _DOMAINS), _full(_schemes(place), full)
+    )
 
 
 def multi_host_urls(place: Place) -> SearchStrategy[Any]:
     """With up to three hosts."""
     hosts = st.lists(st.builds("{}{}".format, _HOSTS, _PORTS), min_size=1, max_size=3)
-    return _built(place, st.builds("{}{}".format, _USERS, hosts.map(",".join)))
+    return _full(_schemes(place), st.builds("{}{}".format, _USERS, hosts.map(",".join)))
 
 
-def _built(place: Place, authorities: SearchStrategy[str]) -> SearchStrategy[str]:
-    schemes = st.sampled_from(list(place.schema.get("allowed_schemes") or _USUAL_SCHEMES))
-    whole = st.builds("{}://{}{}{}{}".format, schemes, authorities, _PATHS, _QUERIES, _FRAGMENTS)
-    if place.schema.get("allowed_schemes") == ["file"]:
-        return st.lists(_LABELS, min_size=1, max_size=4).map(lambda it: "file:///" + "/".join(it))
-    return whole
+def _schemes(place: Place) -> SearchStrategy[str]:
+    return st.sampled_from(list(place.schema.get("allowed_schemes") or _USUAL_SCHEMES))
+
+
+def _full(schemes: SearchStrategy[str], authorities: SearchStrategy[str]) -> SearchStrategy[str]:
+    return st.builds(_joined, schemes, authorities, _PATHS, _TAILS)
+
+
+def _joined(scheme: str, authority: str, path: str, tail: str) -> str:
+    if scheme == "file":
+        authority = ""  # as everybody writes them
+    return f"{scheme}://{authority}{'/' if path.strip('/') else ''}{path}{tail}"
 
 
 NAMES: dict[str, Callable[[Place], SearchStrategy[Any]]] = {

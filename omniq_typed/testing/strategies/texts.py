@@ -24,13 +24,23 @@ _ASCII = st.characters(max_codepoint=127)
 def texts(place: Place) -> SearchStrategy[Any]:
     """Of any characters, also odd ones, unless a pattern says otherwise."""
     found = _shaped(place)
-    if place.setting("strip_whitespace", place.config.get("str_strip_whitespace")):
-        found = found.map(str.strip)
-    if place.setting("to_lower", place.config.get("str_to_lower")):
-        found = found.map(str.lower)
-    if place.setting("to_upper", place.config.get("str_to_upper")):
-        found = found.map(str.upper)
+    for change in _changes(place):
+        found = found.map(change)
     return found
+
+
+def is_changed_when_read(place: Place) -> bool:
+    """Whether a reader strips a text, or changes its case, after which its length is another."""
+    return bool(_changes(place))
+
+
+def _changes(place: Place) -> list[Callable[[str], str]]:
+    ways: dict[str, Callable[[str], str]] = {
+        "strip_whitespace": lambda text: text.strip(),
+        "to_lower": lambda text: text.lower(),
+        "to_upper": lambda text: text.upper(),
+    }
+    return [ways[name] for name in ways if place.setting(name, place.config.get(f"str_{name}"))]
 
 
 def _shaped(place: Place) -> SearchStrategy[str]:
