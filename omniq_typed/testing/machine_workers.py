@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from omniq_typed.async_bus import AsyncBus
 from omniq_typed.bus import Bus
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
+from omniq_typed.core.observe import read_stats
 from omniq_typed.core.reserve import reserve
 from omniq_typed.core.settle import settle
 from omniq_typed.models import Settlement
@@ -34,6 +36,16 @@ R = TypeVar("R")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The queues that have a job to take, how many jobs that are, and whether others wait for a
+    time."""
+
+    busy: list[str]
+    waiting: int
+    is_later: bool
+
+
 class MachineWorkers:
     """For one example. `bus`: where the handlers run."""
 
@@ -45,11 +57,16 @@ class MachineWorkers:
         self.bus: MemoryBus | AsyncMemoryBus = self._redirected.enter_context(taken_over)
         self._lines = _lines_by_queue(self.bus)
         self._numbers: dict[str, int] = {}
+        self._looked: Look | None = None
 
-    @property
-    def queues(self) -> list[str]:
-        """Those that have handlers."""
-        return list(self._lines)
+    def look(self) -> Look:
+        """What there is to do now; asked for often, and again only after something happened."""
+        if self._looked is None:
+            stats = self.bus._reading.run_all([read_stats(queue) for queue in self._lines])
+            busy = [each.queue for each in stats if each.waiting_total and not each.paused]
+            waiting = sum(each.waiting_total for each in stats)
+            self._looked = Look(busy, waiting, any(it.delayed or it.active for it in stats))
+        return self._looked
 
     @property
     def consumers(self) -> list[Consumer]:
@@ -66,19 +83,17 @@ class MachineWorkers:
 
     def publish(self, message: object) -> None:
         """A message or an Envelope. Raises as `publish_many`."""
+        self._looked = None
         published = self.bus.publish_many([message])
         (result,) = self.run(published) if isinstance(published, Coroutine) else published
         if result.error is not None:
             raise result.error
         note(f"# {self.name(result.job_id)} is published{' already' if result.duplicate else ''}")
 
-    def take(self, queue: str) -> Lease | None:
-        """Leases the next job of a queue, and tells so; None where none is due."""
-        reservation = self.call(reserve(queue, limit=1, token_prefix=uuid.uuid4().hex))
-        if not reservation.jobs:
-            note(f"# nothing is due in {queue}")
-            return None
-        (job,) = reservation.jobs
+    def take(self, queue: str) -> Lease:
+        """Leases the next job of a queue that has one, and tells so."""
+        self._looked = None
+        (job,) = self.call(reserve(queue, limit=1, token_prefix=uuid.uuid4().hex)).jobs
         lease = Lease(queue, job)
         note(f"# {self.name(job.job_id)} is taken, attempt {job.attempt} of {job.max_attempts}")
         return lease
@@ -105,6 +120,7 @@ class MachineWorkers:
 
     def deliver(self, lease: Lease, settlement: Settlement) -> Attempt:
         """Tells the server the result, and the reader what came of it."""
+        self._looked = None
         (settled,) = self.call(settle(lease.queue, [settlement]))
         attempt = self._lines[lease.queue].attempt(lease, settlement, settled)
         self.tell([attempt])
@@ -112,6 +128,7 @@ class MachineWorkers:
 
     def run_for(self, ms: int, limit: int) -> Attempts:
         """Lets time pass, and others work without faults. Raises StillBusy, AssertionError."""
+        self._looked = None
         running = self.bus.run_for(seconds=ms / 1000, limit=limit)
         attempts = self.run(running) if isinstance(running, Coroutine) else running
         self.tell(attempts)
@@ -120,10 +137,19 @@ class MachineWorkers:
                 raise error
         return attempts
 
-    def next_due_ms(self) -> int:
-        """When a delayed job falls due or a lease ends, 0 = never."""
-        looks = [reserve(queue, limit=0, token_prefix="look") for queue in self._lines]
-        return min((due for look in looks if (due := self.call(look).next_due_ms)), default=0)
+    def wait(self) -> None:
+        """Lets time pass until a delayed job falls due or a lease ends, and nothing else."""
+        self._looked = None
+        due_ms = [due for queue in self._lines if (due := self._keep_house(queue))]
+        passed_ms = max(0, min(due_ms, default=0) - self.bus.now_ms)
+        note(f"# {passed_ms / 1000:g} s pass")
+        self.bus.let_pass(passed_ms)
+        for queue in self._lines:
+            self._keep_house(queue)
+
+    def _keep_house(self, queue: str) -> int:
+        """Moves what is due to where it can be taken. When something next falls due, 0 = never."""
+        return self.call(reserve(queue, limit=0, token_prefix="none")).next_due_ms
 
     def tell(self, attempts: Sequence[Attempt]) -> None:
         """How attempts ended."""

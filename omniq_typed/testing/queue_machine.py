@@ -38,9 +38,7 @@ R = TypeVar("R")
 
 REST_MS = 30 * 24 * 3600 * 1000
 """Longer than the retries of a job take together."""
-REST_LIMIT = 5000
-"""Attempts after which a machine is held not to come to rest."""
-STALL_LIMIT = 200
+MAX_WAITING = 4
 
 
 def chosen(choose: Callable[[Any], st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
@@ -48,9 +46,19 @@ def chosen(choose: Callable[[Any], st.SearchStrategy[Any]]) -> st.SearchStrategy
     return st.runner().flatmap(choose)
 
 
-queues = chosen(lambda machine: st.sampled_from(machine._workers.queues))
-lines = chosen(lambda machine: st.integers(0, machine._most_lines))
+queues = chosen(lambda machine: st.sampled_from(machine._workers.look().busy))
+lines = chosen(lambda machine: st.sampled_from(range(machine._most_lines + 1)))
 """0: the first line of a handler; as many as it has lines: none of them."""
+
+
+def has_room(machine: QueueMachine) -> bool:
+    """Whether to publish more. What waits for long is not interrupted often."""
+    return machine._workers.look().waiting < MAX_WAITING
+
+
+def has_work(machine: QueueMachine) -> bool:
+    """Whether a worker could take a job."""
+    return bool(machine._workers.look().busy)
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -69,6 +77,9 @@ class QueueMachine(RuleBasedStateMachine):
     """What is published: messages, or Envelopes that say more. None: any that has a handler."""
     also: ClassVar[Sequence[Redirectable]] = ()
     """Further buses and clients that the application publishes with; see `memory`."""
+
+    rest_limit: ClassVar[int] = 500
+    """More attempts than all jobs of an example take together; see `at_rest`."""
 
     bus: MemoryBus | AsyncMemoryBus
     """What the handlers run on, to ask it for `published`, `failed` and the like."""
@@ -93,33 +104,31 @@ class QueueMachine(RuleBasedStateMachine):
         """What a coroutine answers, on the event loop of the async handlers."""
         return self._workers.run(work)
 
+    @precondition(has_room)
     @rule(message=chosen(lambda machine: machine._strategy()))
     def publish(self, message: Any) -> None:
         """A message is published."""
         self._workers.publish(message)
         self._published.append(message)
 
-    @precondition(lambda self: self._published)
+    @precondition(lambda self: self._published and has_room(self))
     @rule(nth=chosen(lambda machine: st.integers(0, len(machine._published) - 1)))
     def publish_again(self, nth: int) -> None:
         """A publisher did not learn that it had succeeded, and publishes the same once more."""
         self._workers.publish(self._published[nth])
 
-    @precondition(lambda self: self._published)
+    @precondition(has_work)
     @rule(queue=queues)
     def work(self, queue: str) -> None:
         """A worker handles the next job that is due."""
         lease = self._workers.take(queue)
-        if lease is not None:
-            self._workers.deliver(lease, self._workers.handle(lease))
+        self._workers.deliver(lease, self._workers.handle(lease))
 
-    @precondition(lambda self: self._published)
+    @precondition(has_work)
     @rule(queue=queues, line=lines)
     def die(self, queue: str, line: int) -> None:
         """A worker dies before a line of the handler, or after the last one."""
         lease = self._workers.take(queue)
-        if lease is None:
-            return
 
         def end(where: str) -> None:
             self._workers.tell_of_worker(lease, f"dies before {where}")
@@ -130,13 +139,11 @@ class QueueMachine(RuleBasedStateMachine):
         if not interruption.reached:
             self._workers.tell_of_worker(lease, "has handled it, and dies before it says so")
 
-    @precondition(lambda self: self._published)
+    @precondition(has_work)
     @rule(queue=queues, line=lines)
     def fail(self, queue: str, line: int) -> None:
         """A line of the handler raises, instead of doing what it does."""
         lease = self._workers.take(queue)
-        if lease is None:
-            return
 
         def raise_there(where: str) -> None:
             raise InjectedFailure(f"instead of {where}")
@@ -145,19 +152,17 @@ class QueueMachine(RuleBasedStateMachine):
             settlement = self._workers.handle(lease)
         self._workers.deliver(lease, settlement)
 
-    @precondition(lambda self: self._published)
+    @precondition(has_work)
     @rule(queue=queues, line=lines)
     def stall(self, queue: str, line: int) -> None:
         """A worker stands still until its lease is over and others had the job; then it goes on,
         as if nothing had been."""
         lease = self._workers.take(queue)
-        if lease is None:
-            return
 
         def let_others_work(where: str) -> None:
             self._workers.tell_of_worker(lease, f"stalls before {where}; its lease ends")
             over_ms = max(0, lease.lock_until_ms - self.bus.now_ms)
-            self._workers.run_for(over_ms + lease.job.backoff_ms, STALL_LIMIT)
+            self._workers.run_for(over_ms + lease.job.backoff_ms, self.rest_limit)
             self._workers.tell_of_worker(lease, "goes on")
 
         function = self._workers.function_of(lease)
@@ -172,14 +177,11 @@ class QueueMachine(RuleBasedStateMachine):
             let_others_work("it says that it is done")
         self._workers.deliver(lease, settlement)
 
-    @precondition(lambda self: self._published)
+    @precondition(lambda self: self._workers.look().is_later)
     @rule()
     def wait(self) -> None:
         """Time passes until the next delayed job falls due or a lease ends."""
-        due_ms = self._workers.next_due_ms()
-        passed_ms = max(0, due_ms - self.bus.now_ms) if due_ms else 0
-        note(f"# {passed_ms / 1000:g} s pass")
-        self.bus.let_pass(passed_ms)
+        self._workers.wait()
 
     def teardown(self) -> None:
         """Lets everything come to rest, and asks what must be true then."""
@@ -187,7 +189,7 @@ class QueueMachine(RuleBasedStateMachine):
             # Not where the example has failed already: it is told, and nothing else.
             if sys.exc_info()[1] is self._outside:
                 note("# no more faults: all is worked off")
-                self._workers.run_for(REST_MS, REST_LIMIT)
+                self._workers.run_for(REST_MS, self.rest_limit)
                 self._check_invariants()
                 self.at_rest()
         finally:
