@@ -19,7 +19,7 @@ from omniq_typed.schema.sampling import Sampler
 from omniq_typed.schema.versions import SchemaVersion
 
 SYSTEMATIC = 60
-AT_RANDOM = 120
+AT_RANDOM = 40
 """Payloads that are tried, of a type with 20 fields in a tenth of a second."""
 
 _BY_CODE = frozenset({"value_error", "assertion_error"})
