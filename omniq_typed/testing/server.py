@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
 
@@ -106,11 +106,7 @@ def given_server(url: str, worker: str) -> RealServer:
 
 def _of_worker(url: str, worker: str) -> str:
     parts = urlsplit(url)
-    number = int(worker.removeprefix("gw"))
-    if parts.scheme == "unix":
-        query = parse_qs(parts.query)
-        database = int(query.pop("db", ["0"])[-1]) + number
-        rest = "".join(f"&{name}={value}" for name, values in query.items() for value in values)
-        return urlunsplit(parts._replace(query=f"db={database}{rest}"))
-    database = int(parts.path.strip("/") or 0) + number
-    return urlunsplit(parts._replace(path=f"/{database}"))
+    query = dict(parse_qsl(parts.query))
+    first = query.get("db") or ("" if parts.scheme == "unix" else parts.path.strip("/"))
+    query["db"] = str(int(first or 0) + int(worker.removeprefix("gw")))
+    return urlunsplit(parts._replace(query=urlencode(query)))
