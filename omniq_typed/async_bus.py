@@ -26,6 +26,7 @@ from omniq_typed.consumers import Consumers, embedded_url, url_from_env
 from omniq_typed.context import AsyncCtx
 from omniq_typed.core import children
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.core.waiting import POLL_INTERVAL_S
 from omniq_typed.messages.envelope import Envelope
 from omniq_typed.messages.message_type import MessageType
@@ -312,7 +313,7 @@ class AsyncBus:
         lua/commands/read_schemas.lua, lua/commands/register_schemas.lua
         """
         return await run_steps_async(
-            self.transport, self._registration.settling(self._registry.types())
+            self.transport, self._registration.settling(self._registry.types(), SchemaRole.WRITER)
         )
 
     async def versions_in_flight(self, queue: str) -> list[VersionCount]:

@@ -26,6 +26,7 @@ from omniq_typed.consumers import Consumers, embedded_url, url_from_env
 from omniq_typed.context import Ctx
 from omniq_typed.core import children
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.core.waiting import POLL_INTERVAL_S
 from omniq_typed.messages.envelope import Envelope
 from omniq_typed.messages.message_type import MessageType
@@ -312,7 +313,9 @@ class Bus:
         registry as it should be, it costs one round trip. lua/commands/check_schemas.lua,
         lua/commands/read_schemas.lua, lua/commands/register_schemas.lua
         """
-        return run_steps(self.transport, self._registration.settling(self._registry.types()))
+        return run_steps(
+            self.transport, self._registration.settling(self._registry.types(), SchemaRole.WRITER)
+        )
 
     def versions_in_flight(self, queue: str) -> list[VersionCount]:
         """How many jobs of a queue wait, are delayed, active or failed, by message type and

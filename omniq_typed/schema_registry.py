@@ -8,7 +8,12 @@ from typing import TypeAlias, TypeVar
 
 from omniq_typed.core.command import Steps
 from omniq_typed.core.keys import SCHEMA_KEYS_PATTERN
-from omniq_typed.core.schema_records import SchemaChange, SchemaEntry, SchemaRecord
+from omniq_typed.core.schema_records import (
+    SchemaChange,
+    SchemaEntry,
+    SchemaRecord,
+    SchemaRole,
+)
 from omniq_typed.core.schemas import (
     BYTES_PER_CALL,
     TYPES_PER_PAGE,
@@ -208,9 +213,20 @@ def _change(history: TypeHistory, entry: SchemaEntry, force: bool) -> SchemaChan
         entry.revision,
         history.mode,
         waivers_to_text(history.waivers),
-        tuple(to_record(history.versions[number]) for number in sorted(history.versions)),
+        tuple(
+            to_record(history.versions[number], _origin(history, number), _role(history, number))
+            for number in sorted(history.versions)
+        ),
         replace=force or history.mode is Compatibility.NONE,
     )
+
+
+def _role(history: TypeHistory, number: int) -> SchemaRole:
+    return SchemaRole.READER if number in history.provisional else SchemaRole.WRITER
+
+
+def _origin(history: TypeHistory, number: int) -> Origin:
+    return Origin(source=history.provisional.get(number, ""))
 
 
 def _pushed(changes: Iterable[SchemaChange], entries: Mapping[str, SchemaEntry]) -> Pushed:
@@ -226,5 +242,5 @@ def _pushed(changes: Iterable[SchemaChange], entries: Mapping[str, SchemaEntry])
     return Pushed(tuple(versions), tuple(settings))
 
 
-def _identity(record: SchemaRecord) -> tuple[str, str]:
-    return record.fingerprint, record.reader_fingerprint
+def _identity(record: SchemaRecord) -> tuple[str, str, SchemaRole]:
+    return record.fingerprint, record.reader_fingerprint, record.role
