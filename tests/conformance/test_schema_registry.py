@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,9 +37,12 @@ from tests.conformance.doors import (
 )
 from tests.conformance.test_bad_input import acl_user, needed_rules
 from tests.servers import AnyServer, Server, free_port, wait_until
-from tests.workers import Program, Seen, bus_at_work
+from tests.workers import Seen, bus_at_work
 
 READ_ONLY = "%R~{omniq:schemas}:*"
+
+ONE_FACE = pytest.mark.parametrize("face", ["sync"])
+"""For rules: both faces have them from the same code, and reach it in the other tests."""
 
 
 class Order(BaseModel):
@@ -257,6 +259,7 @@ def test_a_worker_asks_once_for_all_its_types(server: Server, face: Face) -> Non
     assert command_counts(server)["evalsha_ro"] == 1
 
 
+@ONE_FACE
 def test_registered_schemas_outlive_flushed_scripts(server: Server, face: Face) -> None:
     with open_bus(face, server.url, registry=V1) as bus:
         bus.register_schemas()
@@ -296,11 +299,11 @@ def test_a_type_without_a_schema_is_told_of_once_and_its_messages_flow(
 
 
 def test_a_version_that_cannot_read_the_old_ones_is_refused_before_it_is_published(
-    any_server: AnyServer, face: Face
+    server: Server, face: Face
 ) -> None:
-    register(any_server.url, V1)
-    before = dump(any_server)
-    with open_bus(face, any_server.url, registry=BROKEN_V2) as bus:
+    register(server.url, V1)
+    before = dump(server)
+    with open_bus(face, server.url, registry=BROKEN_V2) as bus:
         with pytest.raises(IncompatibleSchema):
             bus.register_schemas()
         with pytest.raises(IncompatibleSchema):
@@ -315,7 +318,7 @@ def test_a_version_that_cannot_read_the_old_ones_is_refused_before_it_is_publish
     for part in ("order v2", "v1", "/amount", found.found.rule, "@upcast", 'register="off"'):
         assert part in str(error)
     assert isinstance(error, InvalidArgument)
-    assert dump(any_server) == before
+    assert dump(server) == before
 
 
 def test_a_worker_with_such_a_version_takes_no_job(server: Server, face: Face) -> None:
@@ -331,6 +334,7 @@ def test_a_worker_with_such_a_version_takes_no_job(server: Server, face: Face) -
     assert waiting_in(server.url) == 1
 
 
+@ONE_FACE
 def test_an_example_is_told_that_would_be_refused(server: Server, face: Face) -> None:
     register(server.url, V1)
     with (
@@ -344,6 +348,7 @@ def test_an_example_is_told_that_would_be_refused(server: Server, face: Face) ->
         WithAmount.model_validate(found.found.example)
 
 
+@ONE_FACE
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_registered(
     server: Server, face: Face
 ) -> None:
@@ -361,6 +366,7 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_registered(
     assert dump(server) == before
 
 
+@ONE_FACE
 def test_an_upcast_answers_for_a_version(server: Server, face: Face) -> None:
     register(server.url, V1)
     with open_bus(face, server.url, registry=MENDED_V2) as bus:
@@ -368,6 +374,7 @@ def test_an_upcast_answers_for_a_version(server: Server, face: Face) -> None:
     assert versions_of(server.url) == [1, 2]
 
 
+@ONE_FACE
 def test_an_older_version_may_come_after_a_newer_one_that_has_an_upcast(
     server: Server, face: Face, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -383,6 +390,7 @@ def test_an_older_version_may_come_after_a_newer_one_that_has_an_upcast(
         assert seen.next() == WithAmount(order_id="A-1", amount=0)
 
 
+@ONE_FACE
 def test_a_version_does_not_change(server: Server, face: Face) -> None:
     register(server.url, V1)
     before = dump(server)
@@ -396,6 +404,7 @@ def test_a_version_does_not_change(server: Server, face: Face) -> None:
     assert dump(server) == before
 
 
+@ONE_FACE
 def test_unless_its_mode_is_none_and_then_it_is_replaced(server: Server, face: Face) -> None:
     register(server.url, code({1: Order}, compatibility="NONE"))
     with open_bus(face, server.url, registry=V1_OTHER) as bus:
@@ -405,6 +414,7 @@ def test_unless_its_mode_is_none_and_then_it_is_replaced(server: Server, face: F
     assert found.versions[1].writer["properties"]["order_id"]["type"] == "integer"
 
 
+@ONE_FACE
 def test_once_forgotten_a_version_may_be_another(server: Server, face: Face) -> None:
     register(server.url, V1)
     with store_of(server.url) as store:
@@ -414,6 +424,7 @@ def test_once_forgotten_a_version_may_be_another(server: Server, face: Face) -> 
     assert versions_of(server.url) == [1]
 
 
+@ONE_FACE
 def test_another_reader_of_the_same_writer_takes_its_place(server: Server, face: Face) -> None:
     register(server.url, code({1: WithNote}))
     strict = code({1: WithRequiredNote})
@@ -427,6 +438,7 @@ def test_another_reader_of_the_same_writer_takes_its_place(server: Server, face:
     assert found is not None and found.versions[1].reader["required"] == ["order_id", "note"]
 
 
+@ONE_FACE
 def test_another_reader_is_checked_as_well(server: Server, face: Face) -> None:
     """That of v2 took what v1 wrote, and shall not any more."""
     register(server.url, V1, V2)
@@ -436,277 +448,6 @@ def test_another_reader_is_checked_as_well(server: Server, face: Face) -> None:
     ):
         bus.publish_json(WithRequiredNote(order_id="A", note=""))
     assert {each.direction for each in refused.value.breaks} == {"backward"}
-
-
-# Readers and writers.
-
-
-class BillingOrder(BaseModel):
-    """`ShopOrder`, as one who only reads it knows it."""
-
-    order_id: str
-    amount: SafeInt
-
-
-class ShippingOrder(BaseModel):
-    """As another one does."""
-
-    order_id: str
-    address: str
-
-
-class ShopOrder(BaseModel):
-    order_id: str
-    amount: SafeInt
-    address: str
-
-
-class FreeOrder(BaseModel):
-    """Writes no amount, and so cannot be billed."""
-
-    order_id: str
-    address: str = ""
-
-
-SHOP = code({1: ShopOrder})
-BILLING = code({1: BillingOrder})
-SHIPPING = code({1: ShippingOrder})
-FREE = code({1: FreeOrder})
-SOLD = ShopOrder(order_id="A-1", amount=5, address="here")
-
-
-def consume(face: Face, url: str, registry: Registry, **options: Any) -> None:
-    """Starts a worker that takes one order, published by somebody who does not register."""
-    (message_type,) = registry.types()
-    with open_bus(face, url, registry=SHOP, register="off") as bus:
-        bus.publish_json(SOLD)
-    seen = Seen()
-    set_up = taking(face, seen, message_type.cls)
-    with bus_at_work(face, url, set_up, registry=registry, **options):
-        order = seen.next()
-    assert type(order) is message_type.cls and order.order_id == "A-1"
-
-
-def refuses_to_consume(face: Face, url: str, registry: Registry, **options: Any) -> Any:
-    """The error with which a worker does not start."""
-    (message_type,) = registry.types()
-    set_up = taking(face, Seen(), message_type.cls)
-    with (
-        pytest.raises(IncompatibleSchema) as refused,
-        bus_at_work(face, url, set_up, registry=registry, **options) as worker,
-    ):
-        worker.wait()
-    return refused.value
-
-
-def roles_of(url: str) -> dict[int, str]:
-    with store_of(url) as store:
-        return {it.version: it.role for entry in store.list() for it in entry.records}
-
-
-def is_as_in(url: str, registry: Registry) -> bool:
-    found = history_of(url)
-    return found is not None and found.versions[1] == version_of(registry.types()[0])
-
-
-@pytest.mark.parametrize("how", ["strict", "check"])
-def test_a_consumer_may_read_by_a_class_of_its_own(
-    server: Server, face: Face, how: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "omniq_typed.schemas")
-    register(server.url, SHOP)
-    before = history_of(server.url)
-    consume(face, server.url, BILLING, register=how)
-    consume(face, server.url, SHIPPING, register=how)
-    assert "order v1 is read by a schema of its own, which takes what is published" in caplog.text
-    assert history_of(server.url) == before
-
-
-def test_it_needs_no_right_to_write_either(server: Server, face: Face) -> None:
-    register(server.url, SHOP)
-    before = history_of(server.url)
-    with acl_user(server, *rights(server, READ_ONLY)) as user:
-        consume(face, limited(user), BILLING)
-    assert history_of(server.url) == before
-
-
-@pytest.mark.parametrize("how", ["strict", "check"])
-def test_a_consumer_that_cannot_read_what_is_published_is_refused(
-    server: Server, face: Face, how: Any
-) -> None:
-    register(server.url, FREE)
-    before = dump(server)
-    error = refuses_to_consume(face, server.url, BILLING, register=how)
-    (found,) = error.breaks
-    assert (found.new_version, found.old_version, found.direction) == (1, 1, "backward")
-    assert (found.found.rule, found.found.pointer) == ("field_required", "/amount")
-    assert "order v1 does not read what its registered writers write" in str(error)
-    assert "@upcast" not in str(error)
-    assert dump(server) == before
-
-
-def test_a_waiver_lets_it_read_all_the_same(server: Server, face: Face) -> None:
-    register(server.url, FREE)
-    with store_of(server.url) as store:
-        waiver = Waiver(1, "field_required", "orders without an amount are not billed")
-        store.push({"order": replace(store.histories()["order"], waivers=(waiver,))})
-    consume(face, server.url, BILLING)
-
-
-def test_a_consumer_has_to_read_the_earlier_versions_too(server: Server, face: Face) -> None:
-    """By the mode, as before: v1 has no amount."""
-    register(server.url, V1, code({2: ShopOrder}, compatibility="NONE"))
-    with store_of(server.url) as store:
-        known = store.histories()["order"]
-        mode = Compatibility.BACKWARD_TRANSITIVE
-        store.push({"order": replace(known, mode=mode)}, force=True)
-    error = refuses_to_consume(face, server.url, code({2: BillingOrder}))
-    assert {(it.old_version, it.direction) for it in error.breaks} == {(1, "backward")}
-    mended = code({2: BillingOrder})
-    upcast(BillingOrder, from_version=1, registry=mended)(costs_nothing)
-    seen = Seen()
-    with open_bus(face, server.url, registry=V1) as bus:
-        bus.publish_json(ORDER)
-    with bus_at_work(face, server.url, taking(face, seen, BillingOrder), registry=mended):
-        assert seen.next() == BillingOrder(order_id="A-1", amount=0)
-
-
-def test_what_a_consumer_registers_is_provisional_until_it_is_published(
-    any_server: AnyServer, face: Face
-) -> None:
-    """The shop's version takes its place, and then it is as firm as any."""
-    consume(face, any_server.url, BILLING, source="billing")
-    assert roles_of(any_server.url) == {1: "reader"}
-    found = history_of(any_server.url)
-    assert found is not None and found.provisional == {1: "billing"}
-    with open_bus(face, any_server.url, registry=SHOP, source="shop") as bus:
-        bus.publish_json(SOLD)
-    assert roles_of(any_server.url) == {1: "writer"}
-    assert is_as_in(any_server.url, SHOP)
-    with store_of(any_server.url) as store:
-        assert store.origins("order") == {1: Origin("orders", "shop")}
-    with (
-        open_bus(face, any_server.url, registry=FREE) as bus,
-        pytest.raises(IncompatibleSchema, match="versions do not change"),
-    ):
-        bus.publish_json(FreeOrder(order_id="A"))
-    consume(face, any_server.url, BILLING)
-    assert is_as_in(any_server.url, SHOP)
-
-
-@pytest.mark.parametrize("how", ["strict", "check"])
-def test_a_publisher_whose_messages_the_consumer_would_refuse_is_told_whose_it_is(
-    server: Server, face: Face, how: Any
-) -> None:
-    consume(face, server.url, BILLING, source="billing")
-    before = dump(server)
-    with (
-        open_bus(face, server.url, registry=FREE, register=how) as bus,
-        pytest.raises(IncompatibleSchema) as refused,
-    ):
-        bus.publish_json(FreeOrder(order_id="A"))
-    (found,) = refused.value.breaks
-    assert (found.new_version, found.old_version, found.direction) == (1, 1, "forward")
-    assert (found.found.rule, found.found.pointer) == ("field_required", "/amount")
-    for part in ("v1 was registered by a consumer, billing", "schema prune order --version 1"):
-        assert part in str(refused.value)
-    assert dump(server) == before
-
-
-def test_its_own_publisher_makes_a_version_firm_with_one_write(server: Server, face: Face) -> None:
-    consume(face, server.url, SHOP)
-    assert roles_of(server.url) == {1: "reader"}
-    with open_bus(face, server.url, registry=SHOP) as bus:
-        assert bus.register_schemas() == ("order v1",)
-    assert roles_of(server.url) == {1: "writer"}
-    with open_bus(face, server.url, registry=SHOP) as bus:
-        forget_command_counts(server)
-        assert bus.register_schemas() == ()
-        counts = command_counts(server)
-    assert (counts["evalsha_ro"], counts.get("evalsha", 0)) == (1, 0)
-
-
-def test_a_publisher_without_the_right_to_write_is_told_what_to_grant(
-    server: Server, face: Face
-) -> None:
-    consume(face, server.url, SHOP)
-    with acl_user(server, *rights(server, READ_ONLY)) as user:
-        consume(face, limited(user), SHOP)
-        with (
-            open_bus(face, limited(user), registry=SHOP) as bus,
-            pytest.raises(PermissionDenied, match=r"may not register order v1; grant"),
-        ):
-            bus.publish_json(SOLD)
-    assert roles_of(server.url) == {1: "reader"}
-
-
-def test_consumers_with_classes_of_their_own_may_all_come_first(
-    server: Server, face: Face, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What one of them reads says nothing of what is written."""
-    caplog.set_level(logging.INFO, "omniq_typed.schemas")
-    consume(face, server.url, BILLING, source="billing")
-    consume(face, server.url, SHIPPING)
-    assert "schema of its own; only another consumer has registered it (billing)" in caplog.text
-    assert roles_of(server.url) == {1: "reader"} and is_as_in(server.url, BILLING)
-    with open_bus(face, server.url, registry=SHOP) as bus:
-        bus.publish_json(SOLD)
-    assert is_as_in(server.url, SHOP)
-
-
-def test_a_later_version_owes_nothing_to_what_nobody_publishes(server: Server, face: Face) -> None:
-    consume(face, server.url, SHIPPING)
-    with open_bus(face, server.url, registry=BROKEN_V2) as bus:
-        bus.publish_json(BROKEN)
-    assert roles_of(server.url) == {1: "reader", 2: "writer"}
-
-
-def test_but_to_those_who_read_it_where_its_mode_says_so(server: Server, face: Face) -> None:
-    consume(face, server.url, code({1: BillingOrder}, compatibility="FULL"), source="billing")
-    with (
-        open_bus(face, server.url, registry=code({2: FreeOrder})) as bus,
-        pytest.raises(IncompatibleSchema, match="registered by a consumer, billing") as refused,
-    ):
-        bus.publish_json(FreeOrder(order_id="A"))
-    assert {(it.old_version, it.direction) for it in refused.value.breaks} == {(1, "forward")}
-
-
-def test_who_reads_by_a_class_of_its_own_may_not_publish_it(server: Server, face: Face) -> None:
-    register(server.url, SHOP)
-    before = history_of(server.url)
-    seen = Seen()
-
-    def on_order(ctx: Any) -> None:
-        with pytest.raises(IncompatibleSchema, match="versions do not change"):
-            ctx.exec.publish_json(ctx.payload)
-        seen.add(ctx.payload)
-
-    async def on_order_async(ctx: Any) -> None:
-        with pytest.raises(IncompatibleSchema, match="versions do not change"):
-            await ctx.exec.publish_json(ctx.payload)
-        seen.add(ctx.payload)
-
-    handler: Any = on_order if face == "sync" else on_order_async
-    with open_bus(face, server.url, registry=SHOP) as bus:
-        bus.publish_json(SOLD)
-
-    def set_up(bus: Any) -> None:
-        bus.consumer(BillingOrder)(handler)
-
-    with bus_at_work(face, server.url, set_up, registry=BILLING):
-        assert seen.next() == BillingOrder(order_id="A-1", amount=5)
-    assert history_of(server.url) == before
-
-
-def test_a_consumer_does_not_change_the_mode_of_what_is_there(server: Server, face: Face) -> None:
-    register(server.url, V1)
-    consume_nothing = taking(face, Seen(), WithNote)
-    with bus_at_work(
-        face, server.url, consume_nothing, registry=code({2: WithNote}, compatibility="NONE")
-    ):
-        wait_until(lambda: versions_of(server.url) == [1, 2], "v2 is registered", 10)
-    found = history_of(server.url)
-    assert found is not None and found.mode is Compatibility.BACKWARD_TRANSITIVE
 
 
 # The same in other words.
@@ -728,6 +469,7 @@ def in_other_words(url: str) -> TypeHistory:
     return history
 
 
+@ONE_FACE
 def test_a_schema_in_other_words_is_the_same_version(server: Server, face: Face) -> None:
     """Else a new release of the library, or of Pydantic, could stop all programs."""
     registered = in_other_words(server.url)
@@ -741,6 +483,7 @@ def test_a_schema_in_other_words_is_the_same_version(server: Server, face: Face)
     assert found is not None and found.versions[1] == version_of(V1.types()[0])
 
 
+@ONE_FACE
 def test_it_needs_no_right_to_write(server: Server, face: Face) -> None:
     registered = in_other_words(server.url)
     with (
@@ -754,6 +497,7 @@ def test_it_needs_no_right_to_write(server: Server, face: Face) -> None:
 # Modes and waivers.
 
 
+@ONE_FACE
 def test_the_mode_is_that_of_the_code_and_stays_where_the_code_says_none(
     server: Server, face: Face
 ) -> None:
@@ -770,6 +514,7 @@ def test_the_mode_is_that_of_the_code_and_stays_where_the_code_says_none(
         assert found is not None and found.mode is expected
 
 
+@ONE_FACE
 def test_a_mode_that_the_registered_versions_break_is_refused(server: Server, face: Face) -> None:
     register(server.url, code({1: WithAmount}), code({2: Order}))
     with (
@@ -782,6 +527,7 @@ def test_a_mode_that_the_registered_versions_break_is_refused(server: Server, fa
     assert found is not None and found.mode is Compatibility.BACKWARD_TRANSITIVE
 
 
+@ONE_FACE
 def test_a_waiver_accepts_a_break(server: Server, face: Face) -> None:
     register(server.url, V1)
     with (
@@ -799,6 +545,7 @@ def test_a_waiver_accepts_a_break(server: Server, face: Face) -> None:
     assert found is not None and list(found.versions) == [1, 2] and found.waivers == (waiver,)
 
 
+@ONE_FACE
 def test_a_waiver_accepts_even_that_a_version_changes(server: Server, face: Face) -> None:
     register(server.url, V1)
     with store_of(server.url) as store:
@@ -815,6 +562,7 @@ def test_a_waiver_accepts_even_that_a_version_changes(server: Server, face: Face
 # What lies there in another shape.
 
 
+@ONE_FACE
 def test_what_nobody_of_us_wrote_is_told_as_such(server: Server, face: Face) -> None:
     register(server.url, V1)
     server.command("HSET", "{omniq:schemas}:type:order", "1:content", "[]")
@@ -908,21 +656,21 @@ def test_who_may_only_read_can_use_what_is_registered(any_server: AnyServer, fac
 
 
 def test_who_may_only_read_is_told_what_to_grant_where_there_is_something_to_write(
-    any_server: AnyServer, face: Face
+    server: Server, face: Face
 ) -> None:
-    register(any_server.url, V1)
-    before = dump(any_server)
-    with acl_user(any_server, *rights(any_server, READ_ONLY)) as user:
+    register(server.url, V1)
+    before = dump(server)
+    with acl_user(server, *rights(server, READ_ONLY)) as user:
         with open_bus(face, limited(user), registry=V2) as bus:
             with pytest.raises(PermissionDenied) as refused:
                 bus.publish_json(WithNote(order_id="A"))
             for part in ("order v2", "grant ~{omniq:schemas}:*", 'register="check"'):
                 assert part in str(refused.value)
             assert refused.value.server_message
-        assert dump(any_server) == before
+        assert dump(server) == before
         with open_bus(face, limited(user), registry=V2, register="check") as bus:
             bus.publish_json(WithNote(order_id="A"))
-    assert versions_of(any_server.url) == [1]
+    assert versions_of(server.url) == [1]
 
 
 def test_who_may_not_even_read_is_told_what_to_grant(server: Server, face: Face) -> None:
@@ -1021,77 +769,3 @@ def test_a_worker_that_waits_can_be_stopped(
 
 def wait_for_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
     wait_until(lambda: text in caplog.text, f"{text!r} is logged", 10)
-
-
-@pytest.mark.slow
-def test_twenty_processes_at_once_end_in_one_record(valkey_server: Server) -> None:
-    server = valkey_server
-    server.ensure_running()
-    server.flushall()
-    programs = [
-        Program(
-            REGISTER, server.url, *(("consumes", f"q{number}") if number % 2 else ("publishes",))
-        )
-        for number in range(20)
-    ]
-    with contextlib.ExitStack() as stack:
-        for each in programs:
-            stack.enter_context(each)
-        for each in programs:
-            each.wait_for("ready")
-        forget_command_counts(server)
-        server.command("RPUSH", "go", *range(20))
-        for each in programs:
-            each.wait_for("registered")
-        assert [each.exit_code() for each in programs] == [0] * 20
-    with store_of(server.url) as store:
-        (entry,) = store.list()
-    # Who consumed first has written before, but what is published stays.
-    (record,) = entry.records
-    assert record.role == "writer"
-    assert record.fingerprint == version_of(SHOP.types()[0]).fingerprint
-
-
-REGISTER = """
-import sys, threading
-from dataclasses import dataclass
-import redis
-from omniq_typed import Bus, Ctx, Registry, SafeInt, message
-
-url, how, *queues = sys.argv[1:]
-registry = Registry()
-
-if how == "publishes":
-    @message("order", queue="orders", registry=registry)
-    @dataclass
-    class Order:
-        order_id: str
-        amount: SafeInt
-        address: str
-
-    order = Order("A", 1, "here")
-else:
-    @message("order", registry=registry)
-    @dataclass
-    class Order:
-        order_id: str
-        amount: SafeInt
-
-    order = Order("A", 1)
-    with Bus(url, registry=registry, register="off") as other:
-        other.publish_json(order, queue=queues[0])
-
-with Bus(url, registry=registry) as bus:
-    stop = threading.Event()
-    print("ready")
-    redis.Redis.from_url(url).blpop("go", 60)
-    if how == "publishes":
-        bus.publish_json(order)
-    else:
-        @bus.consumer(Order, queue=queues[0])
-        def on_order(ctx: Ctx[Order]) -> None:
-            stop.set()
-
-        bus.run(stop=stop)
-    print("registered")
-"""
