@@ -308,6 +308,7 @@ class Bus:
         """Registers all message types of the bus's registry now, and not each when it is first
         published or consumed; with register='check' it only checks them. Answers those that were
         new or other than before, e.g. 'orders.created v2'; nothing is written where one is refused.
+        They are registered as those of a publisher, also such as the bus only consumes.
 
         Raises IncompatibleSchema with rule, JSON pointer and example of each break; with the
         registry as it should be, it costs one round trip. lua/commands/check_schemas.lua,

@@ -81,7 +81,8 @@ class SchemaStore:
         force: bool = False,
         check: Check = check_histories,
     ) -> Pushed:
-        """Registers all versions of these types, and their modes and waivers; other versions stay.
+        """Registers all versions of these types, as a publisher does but for those that the history
+        calls provisional, and their modes and waivers; other versions stay.
 
         Raises IncompatibleSchema where they do not keep to their modes, and nothing is written;
         `force` writes them all the same. `check`: how what is new is checked against what is
@@ -208,25 +209,23 @@ def _known(entries: Mapping[str, SchemaEntry]) -> dict[str, TypeHistory]:
 
 
 def _change(history: TypeHistory, entry: SchemaEntry, force: bool) -> SchemaChange:
+    firm = {each.version for each in entry.records if each.role is SchemaRole.WRITER}
+    provisional = history.provisional.keys() - firm
     return SchemaChange(
         entry.name,
         entry.revision,
         history.mode,
         waivers_to_text(history.waivers),
         tuple(
-            to_record(history.versions[number], _origin(history, number), _role(history, number))
+            to_record(
+                history.versions[number],
+                Origin(source=history.provisional.get(number, "")),
+                SchemaRole.READER if number in provisional else SchemaRole.WRITER,
+            )
             for number in sorted(history.versions)
         ),
         replace=force or history.mode is Compatibility.NONE,
     )
-
-
-def _role(history: TypeHistory, number: int) -> SchemaRole:
-    return SchemaRole.READER if number in history.provisional else SchemaRole.WRITER
-
-
-def _origin(history: TypeHistory, number: int) -> Origin:
-    return Origin(source=history.provisional.get(number, ""))
 
 
 def _pushed(changes: Iterable[SchemaChange], entries: Mapping[str, SchemaEntry]) -> Pushed:
