@@ -8,7 +8,12 @@ from typing import TypeAlias, TypeVar
 
 from omniq_typed.core.command import Steps
 from omniq_typed.core.keys import SCHEMA_KEYS_PATTERN
-from omniq_typed.core.schema_records import SchemaChange, SchemaEntry, SchemaRecord
+from omniq_typed.core.schema_records import (
+    SchemaChange,
+    SchemaEntry,
+    SchemaRecord,
+    SchemaRole,
+)
 from omniq_typed.core.schemas import (
     BYTES_PER_CALL,
     TYPES_PER_PAGE,
@@ -76,7 +81,8 @@ class SchemaStore:
         force: bool = False,
         check: Check = check_histories,
     ) -> Pushed:
-        """Registers all versions of these types, and their modes and waivers; other versions stay.
+        """Registers all versions of these types, as a publisher does but for those that the history
+        calls provisional, and their modes and waivers; other versions stay.
 
         Raises IncompatibleSchema where they do not keep to their modes, and nothing is written;
         `force` writes them all the same. `check`: how what is new is checked against what is
@@ -203,12 +209,21 @@ def _known(entries: Mapping[str, SchemaEntry]) -> dict[str, TypeHistory]:
 
 
 def _change(history: TypeHistory, entry: SchemaEntry, force: bool) -> SchemaChange:
+    firm = {each.version for each in entry.records if each.role is SchemaRole.WRITER}
+    provisional = history.provisional.keys() - firm
     return SchemaChange(
         entry.name,
         entry.revision,
         history.mode,
         waivers_to_text(history.waivers),
-        tuple(to_record(history.versions[number]) for number in sorted(history.versions)),
+        tuple(
+            to_record(
+                history.versions[number],
+                Origin(source=history.provisional.get(number, "")),
+                SchemaRole.READER if number in provisional else SchemaRole.WRITER,
+            )
+            for number in sorted(history.versions)
+        ),
         replace=force or history.mode is Compatibility.NONE,
     )
 
@@ -226,5 +241,5 @@ def _pushed(changes: Iterable[SchemaChange], entries: Mapping[str, SchemaEntry])
     return Pushed(tuple(versions), tuple(settings))
 
 
-def _identity(record: SchemaRecord) -> tuple[str, str]:
-    return record.fingerprint, record.reader_fingerprint
+def _identity(record: SchemaRecord) -> tuple[str, str, SchemaRole]:
+    return record.fingerprint, record.reader_fingerprint, record.role

@@ -4,7 +4,7 @@ has, and those that are recorded."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry, Upcast
 from omniq_typed.schema.compare import Break, compare, differing_places
 from omniq_typed.schema.documents import Document
+from omniq_typed.schema.equality import same_writer
 from omniq_typed.schema.proof import Proof, covers
 from omniq_typed.schema.report import Direction, Finding, Note, Report, Topic
 from omniq_typed.schema.rules import RULES, Rule
@@ -19,7 +20,6 @@ from omniq_typed.schema.upcast_trial import fault_of, try_upcasts
 from omniq_typed.schema.versions import (
     DEFAULT_COMPATIBILITY,
     Compatibility,
-    Json,
     SchemaVersion,
     TypeHistory,
     Waiver,
@@ -35,8 +35,6 @@ __all__ = [
     "Topic",
     "check",
     "check_histories",
-    "same_reader",
-    "same_writer",
 ]
 
 
@@ -46,10 +44,12 @@ def check(
     histories: Mapping[str, TypeHistory],
     *,
     mode: Compatibility | None = None,
+    only_read: Collection[MessageType[Any]] = (),
 ) -> Report:
     """Compares the versions that the code has with one another and with those recorded, as far as
     the mode of each name asks for: what the code says, else the history, else the default. `mode`:
-    instead of all of them. Raises InvalidMessageType for a type without a schema."""
+    instead of all of them; `only_read`: types that the program never publishes, so that their
+    writers do not count. Raises InvalidMessageType for a type without a schema."""
     by_name: dict[str, list[MessageType[Any]]] = {}
     for each in types:
         by_name.setdefault(each.name, []).append(each)
@@ -57,7 +57,9 @@ def check(
     for name, own in sorted(by_name.items()):
         history = histories.get(name, TypeHistory(name, DEFAULT_COMPATIBILITY, {}))
         history = replace(history, mode=mode or declared_mode(own) or history.mode)
-        versions = {each.version: _Version(version_of(each), each) for each in own}
+        versions = {
+            each.version: _Version(version_of(each), each, each not in only_read) for each in own
+        }
         checks.append(_TypeCheck(history, versions, registry))
     return _joined(checks)
 
@@ -67,38 +69,31 @@ def check_histories(new: Mapping[str, TypeHistory], known: Mapping[str, TypeHist
     Upcasts are not known here."""
     checks = []
     for name, history in sorted(new.items()):
-        recorded = known[name].versions if name in known else {}
-        versions = {number: _Version(each) for number, each in history.versions.items()}
-        checks.append(_TypeCheck(replace(history, versions=recorded), versions, Registry()))
+        recorded = known.get(name, TypeHistory(name, history.mode, {}))
+        judged_by = replace(recorded, mode=history.mode, waivers=history.waivers)
+        checks.append(_TypeCheck(judged_by, _versions(history), Registry()))
     return _joined(checks)
-
-
-def same_writer(one: SchemaVersion, other: SchemaVersion) -> bool:
-    """Whether writers of both write the same, in whatever words their schemas say it: another
-    release of what exports them may choose others."""
-    return one.fingerprint == other.fingerprint or _are_equal(one.writer, other.writer)
-
-
-def same_reader(one: SchemaVersion, other: SchemaVersion) -> bool:
-    """Whether readers of both take the same."""
-    same = one.reader_fingerprint == other.reader_fingerprint
-    return same or _are_equal(one.reader, other.reader)
-
-
-def _are_equal(one: Json, other: Json) -> bool:
-    return covers(one, other) is Proof.YES and covers(other, one) is Proof.YES
 
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """`type`: where the code has it."""
+    """`type`: where the code has it; `is_written`: whether somebody is known who publishes it, so
+    that its writer's schema says what readers meet."""
 
     schemas: SchemaVersion
     type: MessageType[Any] | None = None
+    is_written: bool = True
 
     @property
     def number(self) -> int:
         return self.schemas.version
+
+
+def _versions(history: TypeHistory) -> dict[int, _Version]:
+    return {
+        number: _Version(each, is_written=number not in history.provisional)
+        for number, each in history.versions.items()
+    }
 
 
 class _TypeCheck:
@@ -109,7 +104,7 @@ class _TypeCheck:
     ) -> None:
         self._history = history
         self._own = own
-        self._recorded = {number: _Version(each) for number, each in history.versions.items()}
+        self._recorded = _versions(history)
         self._registry = registry
         self._notes: list[Note] = []
         self._compared = 0
@@ -126,15 +121,27 @@ class _TypeCheck:
 
     def _findings(self) -> Iterator[Finding]:
         for new, old in self._pairs():
-            if new.number == old.number and not same_writer(new.schemas, old.schemas):
-                yield self._finding(new, old, Direction.VERSION, _version_changed(new, old))
-                continue
-            if self._history.mode.value.startswith(("BACKWARD", "FULL")):
-                found = self._backward(new, old)
-                yield from (self._finding(new, old, Direction.BACKWARD, each) for each in found)
-            if self._history.mode.value.startswith(("FORWARD", "FULL")):
-                found = self._forward(new, old)
-                yield from (self._finding(new, old, Direction.FORWARD, each) for each in found)
+            for direction in self._directions(new, old):
+                found = self._breaks(new, old, direction)
+                yield from (self._finding(new, old, direction, each) for each in found)
+
+    def _directions(self, new: _Version, old: _Version) -> Iterator[Direction]:
+        """In which two versions, or two of the same number, have to understand one another."""
+        mode = self._history.mode.value
+        same_number = new.number == old.number
+        if same_number and new.schemas == old.schemas:
+            return
+        if same_number and new.is_written and old.is_written:
+            if not same_writer(new.schemas, old.schemas):
+                yield Direction.VERSION
+                return
+        elif same_number:
+            # One of the two has readers only: whatever the mode, they have to read the other.
+            mode = Compatibility.FULL
+        if old.is_written and mode.startswith(("BACKWARD", "FULL")):
+            yield Direction.BACKWARD
+        if new.is_written and mode.startswith(("FORWARD", "FULL")):
+            yield Direction.FORWARD
 
     def _pairs(self) -> Iterator[tuple[_Version, _Version]]:
         """The newer one first. A version is compared with what is recorded of it, too: its readers
@@ -159,8 +166,17 @@ class _TypeCheck:
         """Whether the code has a version, and that is not as it is recorded."""
         if number not in self._own:
             return False
-        recorded = self._recorded.get(number)
-        return recorded is None or recorded.schemas != self._own[number].schemas
+        own, recorded = self._own[number], self._recorded.get(number)
+        if recorded is None or recorded.schemas != own.schemas:
+            return True
+        return own.is_written and not recorded.is_written
+
+    def _breaks(self, new: _Version, old: _Version, direction: Direction) -> list[Break]:
+        if direction is Direction.VERSION:
+            return [_version_changed(new, old)]
+        return (
+            self._backward(new, old) if direction is Direction.BACKWARD else self._forward(new, old)
+        )
 
     def _backward(self, new: _Version, old: _Version) -> list[Break]:
         self._compared += 1
@@ -191,7 +207,12 @@ class _TypeCheck:
 
     def _forward(self, new: _Version, old: _Version) -> list[Break]:
         self._compared += 1
-        return list(compare(old.schemas.reader, new.schemas.writer, refuses=_refuses(old, new)))
+        found = compare(old.schemas.reader, new.schemas.writer, refuses=_refuses(old, new))
+        if old.type is not None or old.number not in self._history.provisional:
+            return list(found)
+        source = self._history.provisional[old.number]
+        told = f"v{old.number} was registered by a consumer, {source or 'whose bus has no source'}"
+        return [replace(each, message=f"{each.message}; {told}") for each in found]
 
     def _finding(self, new: _Version, old: _Version, direction: Direction, found: Break) -> Finding:
         return Finding(self._history.name, new.number, old.number, direction, found)

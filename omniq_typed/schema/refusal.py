@@ -16,6 +16,11 @@ _SAYS = {
     Direction.FORWARD: "does not keep to v{old}, whose readers refuse what it writes",
     Direction.VERSION: "is registered with another schema, and versions do not change",
 }
+_SAYS_OF_ONE_VERSION = {
+    **_SAYS,
+    Direction.BACKWARD: "does not read what its registered writers write",
+    Direction.FORWARD: "writes what its registered readers refuse",
+}
 
 
 def incompatible(findings: Iterable[Finding]) -> IncompatibleSchema:
@@ -27,20 +32,24 @@ def incompatible(findings: Iterable[Finding]) -> IncompatibleSchema:
 
 
 def _ways_out(findings: tuple[Finding, ...]) -> list[str]:
-    found = {each.direction: f"{each.name} --version {each.new_version}" for each in findings[::-1]}
     ways = []
-    if Direction.VERSION in found:
+    if any(each.direction is Direction.VERSION for each in findings):
         ways.append("give the change a version of its own")
-    if Direction.BACKWARD in found:
+    if any(each.direction is Direction.BACKWARD and not _is_of_one(each) for each in findings):
         ways.append("lead the old version to the new one by an @upcast")
     ways.append(
         "accept it, by another mode (@message(compatibility=...)), or by a waiver in the index of"
         " schemas and `omniq-typed schema push`"
     )
-    if Direction.VERSION in found:
-        version = found[Direction.VERSION]
+    replaced = [it for it in findings if _is_of_one(it) and it.direction is not Direction.BACKWARD]
+    if replaced:
+        version = f"{replaced[0].name} --version {replaced[0].new_version}"
         ways.append(f"while it is being developed, `omniq-typed schema prune {version}`")
     return [*ways, 'leave the registry alone, register="off"; `omniq-typed schema diff` compares']
+
+
+def _is_of_one(finding: Finding) -> bool:
+    return finding.new_version == finding.old_version
 
 
 def _rows(findings: Iterable[Finding]) -> list[str]:
@@ -51,7 +60,7 @@ def _rows(findings: Iterable[Finding]) -> list[str]:
 
     rows = []
     for (name, new, old, direction), group in groupby(sorted(findings, key=pair), key=pair):
-        said = _SAYS[direction].format(old=old)
+        said = (_SAYS_OF_ONE_VERSION if new == old else _SAYS)[direction].format(old=old)
         rows.append(f"{name} v{new} {said}: {'; '.join(map(_described, group))}")
     return rows
 
