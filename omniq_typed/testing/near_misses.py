@@ -63,7 +63,7 @@ def near_miss(message_type: TypeForm[Any] | MessageType[Any], /) -> SearchStrate
 def _broken(
     draw: DrawFn, message_type: MessageType[Any], trees: SearchStrategy[Any], readers: Readers
 ) -> NearMiss | bytes:
-    """First the rule, so that rare ones are met; the valid payload where none can be broken."""
+    """A rule first, so that rare rules are not rare. The payload itself if none can be broken."""
     tree = draw(trees)
     changes = changes_of(place_of(message_type.adapter), tree, readers)
     if not changes:

@@ -162,21 +162,21 @@ def test_a_pointer_escapes_what_pointers_mean() -> None:
 # Both ends
 
 
-def test_the_publisher_refuses_them_too() -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_the_publisher_refuses_them_too(count: int) -> None:
     """Values that nobody checked, with the broken part of a near miss put into a valid one."""
     refused: Counter[Rule] = Counter()
     for form in FORMS:
-        for miss in drawn(near_miss(form.message_type), FEW):
+        for miss in drawn(near_miss(form.message_type), count):
             value = unchecked(form.message_type, miss)
             if value is None:
                 continue
             with pytest.raises(InvalidPayload):
                 encode(form.message_type, value)
             refused[miss.rule] += 1
-    assert sum(refused.values()) > 60
-    assert {Rule.TYPE, Rule.REQUIRED, Rule.BOUND, Rule.ENUM, Rule.LENGTH, Rule.DIGITS} <= set(
-        refused
-    )
+    assert sum(refused.values()) > 30 * count
+    if count > 2:
+        assert set(Rule) - set(refused) <= {Rule.EXTRA, Rule.KEY, Rule.TAG}
 
 
 def unchecked(message_type: MessageType[Any], miss: NearMiss) -> Any:

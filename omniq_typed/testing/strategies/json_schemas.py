@@ -79,10 +79,11 @@ class _Maker:
         return self._made[key]
 
     def _fitting(self, schema: Schema, levels: int) -> list[Shape]:
-        """Those that fit, or the lowest."""
+        """Those that fit, or the lowest; null comes first, as the simplest."""
         heights = [(self._shapes.height_of(each), each) for each in self._shapes.of(schema)]
         most = max(levels, min((height for height, _ in heights), default=0))
-        return [each for height, each in heights if height <= most]
+        fitting = [each for height, each in heights if height <= most]
+        return sorted(fitting, key=lambda each: each.kind != "null")
 
     def _shape(self, shape: Shape, path: str, levels: int, inside: int) -> SearchStrategy[Any]:
         if shape.values is not None:
