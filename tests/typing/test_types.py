@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 SNIPPETS = sorted(HERE.glob("wrong_*.py.txt"))
-RIGHT = [HERE / "api.py", HERE / "contracts.py", HERE / "schemas.py"]
+RIGHT = [HERE / f"{name}.py" for name in ("api", "contracts", "schemas", "stepped")]
 TIMEOUT_S = 110
 
 
