@@ -23,10 +23,10 @@ from pydantic import AnyUrl, AwareDatetime, BaseModel, Field, create_model
 from benchmarks import Spread, markdown, say, write_json
 from omniq_typed import MessageType, Registry, SafeInt, message_type, upcast
 from omniq_typed.models import Compatibility
-from omniq_typed.schema import implications, proof
-from omniq_typed.schema.check import check
-from omniq_typed.schema.compare import compare
-from omniq_typed.schema.proof import Proof, covers
+from omniq_typed.schema.compatibility.check import check
+from omniq_typed.schema.compatibility.compare import compare
+from omniq_typed.schema.proving import implications, proof
+from omniq_typed.schema.proving.proof import Proof, covers
 from omniq_typed.schema.versions import TypeHistory, version_of
 
 registry = Registry(strict_types=False)

@@ -21,8 +21,8 @@ from omniq_typed.core.schemas import check_schemas
 from omniq_typed.errors import InvalidArgument, PermissionDenied
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
-from omniq_typed.schema.admission import Admission, Versions
-from omniq_typed.schema.equality import same_reader, same_writer
+from omniq_typed.schema.compatibility.admission import Admission, Versions
+from omniq_typed.schema.compatibility.equality import same_reader, same_writer
 from omniq_typed.schema.stored import Origin, to_record
 from omniq_typed.schema.versions import SchemaVersion, TypeHistory
 from omniq_typed.schema_registry import MAY_NOT_READ, explained, reading, writing

@@ -23,8 +23,8 @@ from omniq_typed.core.schemas import (
     register_schemas,
 )
 from omniq_typed.errors import PermissionDenied
-from omniq_typed.schema.check import Report, check_histories
-from omniq_typed.schema.refusal import incompatible
+from omniq_typed.schema.compatibility.check import Report, check_histories
+from omniq_typed.schema.compatibility.refusal import incompatible
 from omniq_typed.schema.stored import Origin, origin_of, to_history, to_record, waivers_to_text
 from omniq_typed.schema.versions import Compatibility, TypeHistory
 from omniq_typed.transport.steps import AsyncRunner, Runner, run_steps, run_steps_async

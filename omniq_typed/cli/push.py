@@ -13,7 +13,7 @@ from omniq_typed.cli.check import report_of
 from omniq_typed.cli.reports import Format, Outcome, written
 from omniq_typed.cli.sources import dir_option, opened, read_folder, url_option
 from omniq_typed.errors import IncompatibleSchema
-from omniq_typed.schema.check import Report
+from omniq_typed.schema.compatibility.check import Report
 from omniq_typed.schema.history import with_index_of
 from omniq_typed.schema.versions import (
     DEFAULT_COMPATIBILITY,

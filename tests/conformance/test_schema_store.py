@@ -15,8 +15,8 @@ from omniq_typed import AsyncBus, Bus, Registry, SafeInt, message
 from omniq_typed.errors import IncompatibleSchema, InvalidArgument
 from omniq_typed.models import Compatibility
 from omniq_typed.schema import files
+from omniq_typed.schema.compatibility.report import Report
 from omniq_typed.schema.history import read_history
-from omniq_typed.schema.report import Report
 from omniq_typed.schema.stored import Origin
 from omniq_typed.schema.versions import (
     DEFAULT_COMPATIBILITY,

@@ -7,10 +7,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from omniq_typed.schema.compare import Break, compare, differing_places
+from omniq_typed.schema.compatibility.compare import Break, compare, differing_places
+from omniq_typed.schema.compatibility.rules import RULES, Rule
 from omniq_typed.schema.export import Json
-from omniq_typed.schema.proof import Proof
-from omniq_typed.schema.rules import RULES, Rule
+from omniq_typed.schema.proving.proof import Proof
 
 INT: Json = {"type": "integer"}
 TEXT: Json = {"type": "string"}

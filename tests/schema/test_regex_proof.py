@@ -7,10 +7,10 @@ from random import Random
 import jsonschema_rs
 import pytest
 
-from omniq_typed.schema import wire_texts
-from omniq_typed.schema.numerals import Bounds, decimal_patterns
-from omniq_typed.schema.regex_proof import all_match, counterexample, of_length
-from omniq_typed.schema.text_formats import PATTERNS
+from omniq_typed.schema.regex.regex_proof import all_match, counterexample, of_length
+from omniq_typed.schema.sampling.text_formats import PATTERNS
+from omniq_typed.schema.wire import wire_texts
+from omniq_typed.schema.wire.numerals import Bounds, decimal_patterns
 
 PROVEN = [
     ("^[A-Z]{3}$", "^[A-Za-z]{2,3}$"),

@@ -17,11 +17,11 @@ import pytest
 from omniq_typed.errors import InvalidArgument
 from omniq_typed.messages.codec import decode
 from omniq_typed.schema.export import Json, canonical_json, reader_schema, writer_schema
-from omniq_typed.schema.generator import UNSAID
-from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.regex_sampling import Texts
-from omniq_typed.schema.sampling import Sampler
-from omniq_typed.schema.text_formats import PATTERNS
+from omniq_typed.schema.regex.regex_parser import UnknownRegex
+from omniq_typed.schema.regex.regex_sampling import Texts
+from omniq_typed.schema.sampling.sampler import Sampler
+from omniq_typed.schema.sampling.text_formats import PATTERNS
+from omniq_typed.schema.wire.generator import UNSAID
 from tests.catalogue import FORMS, Form
 
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.label)
