@@ -323,7 +323,7 @@ def base64_text(pattern: str, encoding: str) -> Json:
 
 
 def uuid_format(version: int | None) -> str:
-    """Pydantic's name; `formats.py` has the words that others know."""
+    """Pydantic's name; `wording.py` has the words that others know."""
     return f"uuid{version}" if version else "uuid"
 
 
