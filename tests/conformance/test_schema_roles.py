@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from omniq_typed import Registry, SafeInt, upcast
 from omniq_typed.errors import IncompatibleSchema, PermissionDenied
@@ -32,6 +32,7 @@ from tests.conformance.test_schema_registry import (
     ORDER,
     READ_ONLY,
     V1,
+    WithAmount,
     WithNote,
     code,
     costs_nothing,
@@ -78,6 +79,17 @@ class FreeOrder(BaseModel):
 
     order_id: str
     address: str = ""
+
+
+class Summed(BaseModel):
+    """Refuses the total that it writes."""
+
+    model_config = ConfigDict(extra="forbid")
+    order_id: str
+
+    @computed_field
+    def total(self) -> SafeInt:
+        return 0
 
 
 SHOP = code({1: ShopOrder})
@@ -230,6 +242,16 @@ def test_a_publisher_whose_messages_the_consumer_would_refuse_is_told_whose_it_i
 
 
 @ONE_FACE
+def test_a_worker_asks_once_about_what_it_has_registered(server: Server, face: Face) -> None:
+    consume(face, server.url, SHOP)
+    for options in ({}, {"compatibility": "FULL"}):
+        forget_command_counts(server)
+        consume(face, server.url, code({1: ShopOrder}, **options))
+        assert command_counts(server)["evalsha_ro"] == 1
+    assert roles_of(server.url) == {1: "reader"}
+
+
+@ONE_FACE
 def test_its_own_publisher_makes_a_version_firm_with_one_write(server: Server, face: Face) -> None:
     consume(face, server.url, SHOP)
     assert roles_of(server.url) == {1: "reader"}
@@ -276,9 +298,33 @@ def test_consumers_with_classes_of_their_own_may_all_come_first(
 @ONE_FACE
 def test_a_later_version_owes_nothing_to_what_nobody_publishes(server: Server, face: Face) -> None:
     consume(face, server.url, SHIPPING)
-    with open_bus(face, server.url, registry=BROKEN_V2) as bus:
+    both = code({1: ShippingOrder, 2: WithAmount})
+    with open_bus(face, server.url, registry=both) as bus:
         bus.publish_json(BROKEN)
     assert roles_of(server.url) == {1: "reader", 2: "writer"}
+
+
+@ONE_FACE
+def test_it_is_told_of_it_when_somebody_does(
+    server: Server, face: Face, caplog: pytest.LogCaptureFixture
+) -> None:
+    consume(face, server.url, V1)
+    register(server.url, BROKEN_V2)
+    assert "order v2 is registered already" not in caplog.text
+    register(server.url, V1)
+    assert "order v2 is registered already, and reads v1 through an upcast" in caplog.text
+    assert roles_of(server.url) == {1: "writer", 2: "writer"}
+
+
+@ONE_FACE
+def test_a_class_that_does_not_read_what_it_writes_is_nobodys_but_its_own(
+    server: Server, face: Face
+) -> None:
+    odd = code({1: Summed}, strict_types=False)
+    with bus_at_work(face, server.url, taking(face, Seen(), Summed), registry=odd):
+        wait_until(lambda: roles_of(server.url) == {1: "reader"}, "it is registered", 10)
+    register(server.url, odd)
+    assert roles_of(server.url) == {1: "writer"}
 
 
 @ONE_FACE
