@@ -150,7 +150,7 @@ class Paying(Charging):
         (looks_first, Paying, "'A', 'A'|'B', 'B'"),
         (pays_blindly, Paying, "'A', 'A'|'B', 'B'"),
         (notes_first, Charging, "no receipt for"),
-        (swallows, Charging, "no receipt for"),
+        pytest.param(swallows, Charging, "no receipt for", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_wrong_is_found(handler: Handler, base: type[QueueMachine], found: str) -> None:
@@ -207,7 +207,7 @@ def test_a_handler_of_any_shape_is_interrupted() -> None:
         return around
 
     for handler in (Service().handle, Service(), decorated(looks_first)):
-        failure_of(machine_of(handler, messages=st.just(Charge("A"))))
+        failure_of(machine_of(handler, messages=st.just(Charge("A"))), LONGER)
 
 
 def test_an_assertion_in_a_handler_fails_the_test() -> None:
@@ -215,7 +215,7 @@ def test_an_assertion_in_a_handler_fails_the_test() -> None:
         assert ctx.payload.order_id != "B", "B is not to be had"
 
     with pytest.raises(AssertionError, match="B is not to be had"):
-        run_state_machine_as_test(machine_of(handler, Paying), settings=QUICKLY)
+        run_state_machine_as_test(machine_of(handler, Paying), settings=LONGER)
 
 
 def test_other_failures_are_the_jobs() -> None:
@@ -268,13 +268,13 @@ def async_machine_of(handler: Any, **more: Any) -> type[QueueMachine]:
 
 
 def test_async_handlers_too() -> None:
-    failure_of(async_machine_of(looks_first_async))
+    failure_of(async_machine_of(looks_first_async), LONGER)
     run_state_machine_as_test(async_machine_of(is_right_async), settings=FEW)
 
 
 def test_an_async_worker_stalls_before_its_first_line() -> None:
     once = {"messages": st.just(Envelope(Charge("A"), job_id="one"))}
-    error = failure_of(async_machine_of(stalls_badly, **once))
+    error = failure_of(async_machine_of(stalls_badly, **once), LONGER)
     assert any("stalls before its first line" in line for line in _told(error))
 
 
