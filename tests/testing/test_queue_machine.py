@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, run_state_machine_as_test
 from typing_extensions import TypedDict
@@ -240,6 +240,20 @@ def test_handlers_that_never_come_to_rest_are_told() -> None:
         run_state_machine_as_test(machine_of(handler, rest_limit=50), settings=few)
 
 
+def test_the_end_of_an_example_is_asked_for_what_must_be_true() -> None:
+    @settings(FIXED, max_examples=1)
+    @given(st.just(Charge("A")))
+    def by_hand(message: Charge) -> None:
+        machine = machine_of(looks_first, Paying)()
+        machine.publish(message)
+        machine.die("charges", 2)  # between the payment and the note
+        assert bank.payments == ["A"] and not bank.paid
+        machine.teardown()
+
+    with pytest.raises(AssertionError, match="'A', 'A'"):
+        by_hand()
+
+
 # Async
 
 
@@ -348,7 +362,6 @@ def die(where: str) -> None:
 @pytest.mark.parametrize("at", range(4))
 def test_a_function_ends_before_a_line(at: int) -> None:
     seen: list[int] = []
-    tracer = sys.gettrace()
     places: list[str] = []
 
     def end(where: str) -> None:
@@ -356,6 +369,8 @@ def test_a_function_ends_before_a_line(at: int) -> None:
         raise InjectedFailure
 
     interruption = Interruption(three_lines, at, end)
+    tracer = sys.gettrace() or _trace_nothing
+    sys.settrace(tracer)
     if at < 3:
         with pytest.raises(InjectedFailure), interruption:
             three_lines(seen)
@@ -364,9 +379,15 @@ def test_a_function_ends_before_a_line(at: int) -> None:
     else:
         with interruption:
             three_lines(seen)
+    kept = sys.gettrace() is tracer
+    sys.settrace(None if tracer is _trace_nothing else tracer)
+    assert kept
     assert seen == [1, 2, 3][:at]
     assert interruption.reached is (at < 3)
-    assert sys.gettrace() is tracer
+
+
+def _trace_nothing(frame: object, event: str, arg: object) -> None:
+    return None
 
 
 def test_what_another_function_does_is_one_line() -> None:
