@@ -26,6 +26,7 @@ from omniq_typed.consumers import Consumers, embedded_url, url_from_env
 from omniq_typed.context import AsyncCtx
 from omniq_typed.core import children
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.core.waiting import POLL_INTERVAL_S
 from omniq_typed.messages.envelope import Envelope
 from omniq_typed.messages.message_type import MessageType
@@ -306,13 +307,14 @@ class AsyncBus:
         """Registers all message types of the bus's registry now, and not each when it is first
         published or consumed; with register='check' it only checks them. Answers those that were
         new or other than before, e.g. 'orders.created v2'; nothing is written where one is refused.
+        They are registered as those of a publisher, also such as the bus only consumes.
 
         Raises IncompatibleSchema with rule, JSON pointer and example of each break; with the
         registry as it should be, it costs one round trip. lua/commands/check_schemas.lua,
         lua/commands/read_schemas.lua, lua/commands/register_schemas.lua
         """
         return await run_steps_async(
-            self.transport, self._registration.settling(self._registry.types())
+            self.transport, self._registration.settling(self._registry.types(), SchemaRole.WRITER)
         )
 
     async def versions_in_flight(self, queue: str) -> list[VersionCount]:

@@ -12,6 +12,7 @@ from omniq_typed.core.arguments import check_int
 from omniq_typed.core.backoff import JobBackoff
 from omniq_typed.core.command import Steps
 from omniq_typed.core.keys import check_queue, check_type_name
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.errors import InvalidArgument, InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
@@ -187,7 +188,9 @@ class Consumers:
     def preparing(self, routes: Iterable[Route], registration: Registration) -> Steps[None] | None:
         """What a worker on these routes needs of the registry of schemas before its first job;
         None: nothing."""
-        types = registration.missing(each for route in routes for each in route.types())
+        types = registration.missing(
+            (each for route in routes for each in route.types()), SchemaRole.READER
+        )
         raw_types = [name for route in routes for name in route.raw_types]
         return self._preparing(registration, types, raw_types) if types or raw_types else None
 
@@ -195,7 +198,7 @@ class Consumers:
         self, registration: Registration, types: list[MessageType[Any]], raw_types: list[str]
     ) -> Steps[None]:
         if types:
-            yield from registration.settling(types)
+            yield from registration.settling(types, SchemaRole.READER)
         if raw_types:
             yield from self._schemas.reading(raw_types)
 

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from omniq_typed.models import PublishResult
-    from omniq_typed.schema.report import Finding
+    from omniq_typed.schema.compatibility.report import Finding
 
 
 class OmniqError(Exception):
@@ -128,7 +128,8 @@ class IncompatibleSchema(InvalidMessageType):
     Nothing was registered, published or consumed.
 
     `name` and `version` are those of the first one; `breaks`: all that is wrong, each with rule,
-    JSON pointer and, where one was found, a payload that would be refused (schema/report.py).
+    JSON pointer and, where one was found, a payload that would be refused: the findings of
+    schema/compatibility/report.py.
     """
 
     def __init__(self, name: str, version: int, problem: str, breaks: tuple[Finding, ...]) -> None:

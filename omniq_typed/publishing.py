@@ -12,6 +12,7 @@ from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import duplicate_error, enqueue, publish_one
 from omniq_typed.core.payloads import encode_untyped
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.errors import (
     BatchInterrupted,
     InvalidArgument,
@@ -123,8 +124,9 @@ class Publisher:
         return self.transport.run(command)
 
     def _register(self, types: Iterable[MessageType[Any]]) -> None:
-        if self._registration is not None and (missing := self._registration.missing(types)):
-            run_steps(self.transport, self._registration.settling(missing))
+        known, role = self._registration, SchemaRole.WRITER
+        if known is not None and (missing := known.missing(types, role)):
+            run_steps(self.transport, known.settling(missing, role))
 
     def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
         """One call per queue and 100 messages. Raises InvalidBatch before anything is published,
@@ -166,8 +168,9 @@ class AsyncPublisher:
         return await self.transport.run(command)
 
     async def _register(self, types: Iterable[MessageType[Any]]) -> None:
-        if self._registration is not None and (missing := self._registration.missing(types)):
-            await run_steps_async(self.transport, self._registration.settling(missing))
+        known, role = self._registration, SchemaRole.WRITER
+        if known is not None and (missing := known.missing(types, role)):
+            await run_steps_async(self.transport, known.settling(missing, role))
 
     async def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
         """As `Publisher.publish_many`."""

@@ -4,8 +4,7 @@ them, and only what is new is checked and written."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 from omniq_typed.core.command import Steps
@@ -14,24 +13,18 @@ from omniq_typed.core.schema_records import (
     SchemaChange,
     SchemaEntry,
     SchemaRecord,
+    SchemaRole,
     SchemaStatus,
     SchemaVerdict,
 )
 from omniq_typed.core.schemas import check_schemas
-from omniq_typed.errors import InvalidArgument, InvalidMessageType, PermissionDenied
+from omniq_typed.errors import InvalidArgument, PermissionDenied
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
-from omniq_typed.schema.check import Direction, Finding, check, same_reader, same_writer
-from omniq_typed.schema.refusal import incompatible
-from omniq_typed.schema.stored import Origin, to_history, to_record
-from omniq_typed.schema.versions import (
-    DEFAULT_COMPATIBILITY,
-    Compatibility,
-    SchemaVersion,
-    TypeHistory,
-    declared_mode,
-    version_of,
-)
+from omniq_typed.schema.compatibility.admission import Admission, Versions
+from omniq_typed.schema.compatibility.equality import same_reader, same_writer
+from omniq_typed.schema.stored import Origin, to_record
+from omniq_typed.schema.versions import SchemaVersion, TypeHistory
 from omniq_typed.schema_registry import MAY_NOT_READ, explained, reading, writing
 
 log = logging.getLogger("omniq_typed.schemas")
@@ -44,7 +37,6 @@ versions; 'check' only raises; 'off' does not ask."""
 _MAY_NOT_READ = f'{MAY_NOT_READ}, or leave the registry alone, register="off"'
 
 Types: TypeAlias = Iterable[MessageType[Any]]
-Versions: TypeAlias = Mapping[MessageType[Any], SchemaVersion]
 
 
 def check_register(register: object) -> Register:
@@ -55,53 +47,66 @@ def check_register(register: object) -> Register:
 
 
 class Registration:
-    """What the registry is known to have of a bus's message types. `source`: who registers."""
+    """What the registry is known to have of a bus's message types, those that it publishes and
+    those that it only consumes. `source`: who registers."""
 
     def __init__(self, registry: Registry, register: Register, source: str) -> None:
-        self._registry = registry
         self._register = register
         self._source = source
-        self._settled: set[MessageType[Any]] = set()
-        self._versions: dict[MessageType[Any], SchemaVersion | None] = {}
+        self._admission = Admission(registry)
+        self._settled: dict[SchemaRole, set[MessageType[Any]]] = {
+            role: set() for role in SchemaRole
+        }
 
-    def missing(self, types: Types) -> list[MessageType[Any]]:
-        """Those that have to be settled before they are published or consumed."""
+    def missing(self, types: Types, role: SchemaRole) -> list[MessageType[Any]]:
+        """Those that have to be settled before they are published (WRITER) or consumed (READER)."""
         if self._register == "off":
             return []
-        return [each for each in types if each not in self._settled]
+        return [each for each in types if each not in self._settled[role]]
 
-    def settling(self, types: Types) -> Steps[tuple[str, ...]]:
+    def settling(self, types: Types, role: SchemaRole) -> Steps[tuple[str, ...]]:
         """Checks types and registers what is new, all or nothing; answers their labels. Raises
         IncompatibleSchema, and PermissionDenied that says what to grant."""
         wanted = list(types)
-        ours = {each: version for each in wanted if (version := self._version(each)) is not None}
+        ours = self._admission.versions(wanted)
         written: tuple[str, ...] | None = None
         while written is None:
-            written = yield from self._attempt(ours)
-        self._settled.update(wanted)
+            written = yield from self._attempt(ours, role)
+        # A version that we have brought ourselves is one that we read, too.
+        self._settled[SchemaRole.READER].update(wanted)
+        if role is SchemaRole.WRITER:
+            self._settled[role].update(wanted)
         return written
 
-    def _attempt(self, ours: Versions) -> Steps[tuple[str, ...] | None]:
+    def _attempt(self, ours: Versions, role: SchemaRole) -> Steps[tuple[str, ...] | None]:
         """What was written; None where others have written meanwhile, so that all is to be decided
         anew. Whoever loses a round to another does not lose one more to the same version."""
-        new = yield from self._new_ones(ours)
+        new = yield from self._new_ones(ours, role)
         if not new:
             return ()
         entries = yield from explained(_MAY_NOT_READ, reading(each.name for each in new))
-        histories = {name: self._history(entry) for name, entry in entries.items()}
-        self._refuse_incompatible(new, histories)
+        histories = {name: self._admission.history(entry) for name, entry in entries.items()}
+        self._admission.refuse_incompatible(new, histories, role)
+        if role is SchemaRole.READER:
+            new = _unknown_ones(new, histories)
+        if not new:
+            return ()
         if self._register == "check":
             log.info("not registered, but compatible: %s", ", ".join(_labels(new)))
             return ()
-        return (yield from self._writing(new, entries, histories))
+        changes = [
+            self._change(new, entries[name], histories[name], role)
+            for name in dict.fromkeys(each.name for each in new)
+        ]
+        return (yield from self._writing(changes, new, entries, histories))
 
     def _writing(
         self,
+        changes: Iterable[SchemaChange],
         new: Versions,
         entries: Mapping[str, SchemaEntry],
         histories: Mapping[str, TypeHistory],
     ) -> Steps[tuple[str, ...] | None]:
-        changes = [self._change(new, entry, histories[name]) for name, entry in entries.items()]
         try:
             done = yield from writing(changes)
         except PermissionDenied as error:
@@ -118,20 +123,7 @@ class Registration:
         log.info("registered: %s", ", ".join(_labels(new)))
         return _labels(new)
 
-    def _version(self, message_type: MessageType[Any]) -> SchemaVersion | None:
-        """None for a type that has no JSON Schema: its messages are to flow all the same."""
-        if message_type not in self._versions:
-            try:
-                self._versions[message_type] = version_of(message_type)
-            except InvalidMessageType as error:
-                self._versions[message_type] = None
-                log.warning("%s is not registered: %s", message_type.label, error.problem)
-            except Exception:
-                self._versions[message_type] = None
-                log.exception("%s is not registered", message_type.label)
-        return self._versions[message_type]
-
-    def _new_ones(self, ours: Versions) -> Steps[Versions]:
+    def _new_ones(self, ours: Versions, role: SchemaRole) -> Steps[Versions]:
         """Those that the registry does not have as they are, in one round trip."""
         if not ours:
             return {}
@@ -139,78 +131,33 @@ class Registration:
         return {
             each: version
             for (each, version), verdict in zip(ours.items(), verdicts, strict=True)
-            if not self._is_settled(each, verdict)
+            if not self._is_settled(each, verdict, role)
         }
 
-    def _is_settled(self, message_type: MessageType[Any], verdict: SchemaVerdict) -> bool:
-        declared = self._declared(message_type.name)
-        return verdict.status is SchemaStatus.SAME and declared in (None, verdict.mode)
+    def _is_settled(
+        self, message_type: MessageType[Any], verdict: SchemaVerdict, role: SchemaRole
+    ) -> bool:
+        if verdict.status is not SchemaStatus.SAME:
+            return False
+        if role is SchemaRole.READER:
+            return True
+        declared = self._admission.declared_mode(message_type.name)
+        return verdict.role is SchemaRole.WRITER and declared in (None, verdict.mode)
 
-    def _declared(self, name: str) -> Compatibility | None:
-        return declared_mode(self._types_of(name))
-
-    def _types_of(self, name: str) -> list[MessageType[Any]]:
-        return [each for each in self._registry.types() if each.name == name]
-
-    def _history(self, entry: SchemaEntry) -> TypeHistory:
-        """What is registered of a type, under the mode that counts: the code's, if it says one."""
-        declared = self._declared(entry.name)
-        if not entry.revision:
-            return TypeHistory(entry.name, declared or DEFAULT_COMPATIBILITY, {})
-        stored = to_history(entry)
-        return replace(stored, mode=declared or stored.mode)
-
-    def _refuse_incompatible(
-        self, new: Iterable[MessageType[Any]], histories: Mapping[str, TypeHistory]
-    ) -> None:
-        findings = [
-            finding
-            for name, history in histories.items()
-            for finding in self._findings([each for each in new if each.name == name], history)
-        ]
-        if any(each.waived_by is None for each in findings):
-            raise incompatible(findings)
-
-    def _findings(self, new: list[MessageType[Any]], history: TypeHistory) -> Iterator[Finding]:
-        """What is wrong with new versions of one name, beside those that the code has as they are
-        registered, and whose upcasts it knows."""
-        known = self._known_as_registered(history)
-        report = check([*new, *known], self._registry, {history.name: history}, mode=history.mode)
-        here = {each.version for each in (*new, *known)}
-        for finding in report.findings:
-            if finding.new_version in here or finding.direction is not Direction.BACKWARD:
-                yield finding
-            elif finding.waived_by is None:
-                # An older version comes after a newer one, whose upcasts are in its readers' code.
-                log.warning(
-                    "%s v%d is registered already, and reads v%d through an upcast, or not at all",
-                    history.name,
-                    finding.new_version,
-                    finding.old_version,
-                )
-
-    def _known_as_registered(self, history: TypeHistory) -> list[MessageType[Any]]:
-        recorded = {number: _fingerprints(it) for number, it in history.versions.items()}
-        ours = ((each, self._version(each)) for each in self._types_of(history.name))
-        return [
-            each
-            for each, version in ours
-            if version is not None and recorded.get(each.version) == _fingerprints(version)
-        ]
-
-    def _change(self, new: Versions, entry: SchemaEntry, history: TypeHistory) -> SchemaChange:
+    def _change(
+        self, new: Versions, entry: SchemaEntry, history: TypeHistory, role: SchemaRole
+    ) -> SchemaChange:
         records = tuple(
-            to_record(version, Origin(each.queue or "", self._source))
+            to_record(version, Origin(each.queue or "", self._source), role)
             for each, version in new.items()
             if each.name == entry.name
         )
+        # Who only consumes a type that is there does not say what its versions owe to one another.
+        mode = "" if entry.revision and role is SchemaRole.READER else history.mode
         # The check has accepted another writer: for the mode NONE, by a waiver, or because it says
         # the same in other words.
-        return SchemaChange(entry.name, entry.revision, history.mode, "", records, replace=True)
-
-
-def _fingerprints(version: SchemaVersion) -> tuple[str, str]:
-    return version.fingerprint, version.reader_fingerprint
+        replace = role is SchemaRole.WRITER
+        return SchemaChange(entry.name, entry.revision, mode, "", records, replace)
 
 
 def _asking(versions: Iterable[SchemaVersion]) -> Steps[list[SchemaVerdict]]:
@@ -222,6 +169,22 @@ def _asking(versions: Iterable[SchemaVersion]) -> Steps[list[SchemaVerdict]]:
     return verdicts
 
 
+def _unknown_ones(new: Versions, histories: Mapping[str, TypeHistory]) -> Versions:
+    """Versions that nobody has registered: only those are a consumer's to write."""
+    unknown = {}
+    for each, version in new.items():
+        history = histories[each.name]
+        if each.version not in history.versions:
+            unknown[each] = version
+        elif each.version in history.provisional:
+            source = history.provisional[each.version]
+            told = "%s is read by a schema of its own; only another consumer has registered it (%s)"
+            log.info(told, each.label, source)
+        else:
+            log.info("%s is read by a schema of its own, which takes what is published", each.label)
+    return unknown
+
+
 def _is_only_in_other_words(
     version: SchemaVersion, entry: SchemaEntry, history: TypeHistory
 ) -> bool:
@@ -229,6 +192,7 @@ def _is_only_in_other_words(
     recorded = history.versions.get(version.version)
     return (
         recorded is not None
+        and version.version not in history.provisional
         and entry.mode == history.mode
         and same_writer(version, recorded)
         and same_reader(version, recorded)

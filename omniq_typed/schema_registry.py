@@ -8,7 +8,12 @@ from typing import TypeAlias, TypeVar
 
 from omniq_typed.core.command import Steps
 from omniq_typed.core.keys import SCHEMA_KEYS_PATTERN
-from omniq_typed.core.schema_records import SchemaChange, SchemaEntry, SchemaRecord
+from omniq_typed.core.schema_records import (
+    SchemaChange,
+    SchemaEntry,
+    SchemaRecord,
+    SchemaRole,
+)
 from omniq_typed.core.schemas import (
     BYTES_PER_CALL,
     TYPES_PER_PAGE,
@@ -18,8 +23,8 @@ from omniq_typed.core.schemas import (
     register_schemas,
 )
 from omniq_typed.errors import PermissionDenied
-from omniq_typed.schema.check import Report, check_histories
-from omniq_typed.schema.refusal import incompatible
+from omniq_typed.schema.compatibility.check import Report, check_histories
+from omniq_typed.schema.compatibility.refusal import incompatible
 from omniq_typed.schema.stored import Origin, origin_of, to_history, to_record, waivers_to_text
 from omniq_typed.schema.versions import Compatibility, TypeHistory
 from omniq_typed.transport.steps import AsyncRunner, Runner, run_steps, run_steps_async
@@ -76,7 +81,8 @@ class SchemaStore:
         force: bool = False,
         check: Check = check_histories,
     ) -> Pushed:
-        """Registers all versions of these types, and their modes and waivers; other versions stay.
+        """Registers all versions of these types, as a publisher does but for those that the history
+        calls provisional, and their modes and waivers; other versions stay.
 
         Raises IncompatibleSchema where they do not keep to their modes, and nothing is written;
         `force` writes them all the same. `check`: how what is new is checked against what is
@@ -203,12 +209,21 @@ def _known(entries: Mapping[str, SchemaEntry]) -> dict[str, TypeHistory]:
 
 
 def _change(history: TypeHistory, entry: SchemaEntry, force: bool) -> SchemaChange:
+    firm = {each.version for each in entry.records if each.role is SchemaRole.WRITER}
+    provisional = history.provisional.keys() - firm
     return SchemaChange(
         entry.name,
         entry.revision,
         history.mode,
         waivers_to_text(history.waivers),
-        tuple(to_record(history.versions[number]) for number in sorted(history.versions)),
+        tuple(
+            to_record(
+                history.versions[number],
+                Origin(source=history.provisional.get(number, "")),
+                SchemaRole.READER if number in provisional else SchemaRole.WRITER,
+            )
+            for number in sorted(history.versions)
+        ),
         replace=force or history.mode is Compatibility.NONE,
     )
 
@@ -226,5 +241,5 @@ def _pushed(changes: Iterable[SchemaChange], entries: Mapping[str, SchemaEntry])
     return Pushed(tuple(versions), tuple(settings))
 
 
-def _identity(record: SchemaRecord) -> tuple[str, str]:
-    return record.fingerprint, record.reader_fingerprint
+def _identity(record: SchemaRecord) -> tuple[str, str, SchemaRole]:
+    return record.fingerprint, record.reader_fingerprint, record.role

@@ -39,7 +39,8 @@ if #kept == 0 then
 end
 for _, version in ipairs(gone) do
   local of = version .. ':'
-  redis.call('HDEL', key, of .. 'writer', of .. 'reader', of .. 'content', of .. 'registered_ms')
+  redis.call('HDEL', key, of .. 'writer', of .. 'reader', of .. 'role', of .. 'content',
+    of .. 'registered_ms')
 end
 local revision = math.max(tonumber(now), tonumber(v[1] or '0') + 1)
 redis.call('HSET', key, 'versions', table.concat(kept, ' '), 'revision',

@@ -17,7 +17,7 @@ local rows, size = {}, 0
 for i = 2, #ARGV do
   local row = type_row(KEYS[1], ARGV[i], true)
   rows[#rows + 1] = row
-  for n = 5, #row[5], 5 do
+  for n = 6, #row[5], 6 do
     size = size + #row[5][n]
   end
   if size >= tonumber(ARGV[1]) then

@@ -13,16 +13,19 @@
 --       version: int
 --       writer: text; fingerprint of what its writers write, 16 hex digits
 --       reader: text; fingerprint of what its readers take
+--       role: 'writer'|'reader'; of who registers: 'reader' = a consumer, who does not know what is
+--         published
 --       content: bytes; JSON, see docs/wire.md
---       replace: '0'|'1'; 1: also where the version has another writer
+--       replace: '0'|'1'; 1: also where a writer has registered the version with another writer
 -- DERIVED: {omniq:schemas}:type:NAME
 -- RETURNS: {'OK', changed} | {'ERR', 'STALE', name} | {'ERR', 'CONFLICT', name, version}
 --   changed: int; types that were changed; 0 = all was as given, whatever the revisions
 --   name: text; STALE: the type has another revision by now
---   version: int; CONFLICT: it is there, with another writer
+--   version: int; CONFLICT: a writer has registered it with another writer
 -- EFFECT: writes; repeatable
 -- STATE: (none)
--- INVARIANT: two callers who decided on the same revision cannot both change a type
+-- INVARIANT: two callers who decided on the same revision cannot both change a type; what a writer
+--   has registered never becomes a reader's
 -- @include type_key version_numbers now_ms require_commands
 
 local denied = require_commands(KEYS[1], { 'HMGET', 'HSET', 'ZADD' })
@@ -37,16 +40,20 @@ local function read_versions(key, count)
   local changed, conflict = {}, nil
   for _ = 1, count do
     local record = { version = ARGV[at], writer = ARGV[at + 1], reader = ARGV[at + 2],
-      content = ARGV[at + 3] }
+      role = ARGV[at + 3], content = ARGV[at + 4] }
     local of = record.version .. ':'
-    local v = redis.call('HMGET', key, of .. 'writer', of .. 'reader')
-    if v[1] ~= record.writer or v[2] ~= record.reader then
+    local v = redis.call('HMGET', key, of .. 'writer', of .. 'reader', of .. 'role')
+    local is_firm = v[1] and v[3] ~= 'reader'
+    if is_firm then
+      record.role = 'writer'
+    end
+    if v[1] ~= record.writer or v[2] ~= record.reader or (v[3] or 'writer') ~= record.role then
       changed[#changed + 1] = record
     end
-    if v[1] and v[1] ~= record.writer and ARGV[at + 4] ~= '1' then
+    if is_firm and v[1] ~= record.writer and ARGV[at + 5] ~= '1' then
       conflict = conflict or record.version
     end
-    at = at + 5
+    at = at + 6
   end
   return changed, conflict
 end
@@ -86,7 +93,7 @@ local function write(change)
   for _, each in ipairs(change.records) do
     local of = each.version .. ':'
     redis.call('HSET', change.key, of .. 'writer', each.writer, of .. 'reader', each.reader,
-      of .. 'content', each.content, of .. 'registered_ms', now)
+      of .. 'role', each.role, of .. 'content', each.content, of .. 'registered_ms', now)
     if not listed[tonumber(each.version)] then
       versions[#versions + 1] = tonumber(each.version)
     end

@@ -11,8 +11,8 @@ from omniq_typed.cli import sources
 from omniq_typed.cli.apps import App, apps_argument, load, registries_of, types_of
 from omniq_typed.cli.reports import Format, Outcome, written
 from omniq_typed.cli.sources import dir_option, optional_url_option
-from omniq_typed.schema.check import Report
-from omniq_typed.schema.check import check as check_types
+from omniq_typed.schema.compatibility.check import Report
+from omniq_typed.schema.compatibility.check import check as check_types
 from omniq_typed.schema.versions import Compatibility, TypeHistory
 
 

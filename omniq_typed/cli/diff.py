@@ -12,7 +12,7 @@ from omniq_typed.cli import sources
 from omniq_typed.cli.apps import App, load, types_of
 from omniq_typed.cli.reports import break_lines
 from omniq_typed.cli.sources import NotRecorded, dir_option, optional_url_option, version_in
-from omniq_typed.schema.compare import Break, compare
+from omniq_typed.schema.compatibility.compare import Break, compare
 from omniq_typed.schema.difference import Change, differences
 from omniq_typed.schema.versions import SchemaVersion, TypeHistory, version_of
 

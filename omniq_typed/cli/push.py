@@ -13,7 +13,7 @@ from omniq_typed.cli.check import report_of
 from omniq_typed.cli.reports import Format, Outcome, written
 from omniq_typed.cli.sources import dir_option, opened, read_folder, url_option
 from omniq_typed.errors import IncompatibleSchema
-from omniq_typed.schema.check import Report
+from omniq_typed.schema.compatibility.check import Report
 from omniq_typed.schema.history import with_index_of
 from omniq_typed.schema.versions import (
     DEFAULT_COMPATIBILITY,
@@ -34,7 +34,9 @@ Histories = Mapping[str, TypeHistory]
 def push(apps: tuple[str, ...], directory: Path, force: bool, url: str) -> None:
     """Register the versions of all message types of APP in Redis, or, without one, those of the
     folder of schemas; with the modes and waivers of the folder's index. What is not compatible with
-    the registered versions is refused, and nothing is written. Other versions stay.
+    the registered versions is refused, and nothing is written. Other versions stay. All are
+    registered as a publisher registers them: leave out an APP that reads types of others by classes
+    of its own.
 
     Only an APP has the upcasts that answer a break.
 
@@ -72,10 +74,13 @@ def _push_types(store: SchemaStore, apps: Sequence[App], directory: Path, force:
         own = [each for each in types if each.name == name]
         mode = declared_mode(own) or settings[name].mode
         versions = {each.version: version_of(each) for each in own}
-        histories[name] = replace(settings[name], mode=mode, versions=versions)
+        histories[name] = TypeHistory(name, mode, versions, settings[name].waivers)
 
     def check(new: Histories, there: Histories) -> Report:
-        known = {name: replace(new[name], versions=it.versions) for name, it in there.items()}
+        known = {
+            name: replace(it, mode=new[name].mode, waivers=new[name].waivers)
+            for name, it in there.items()
+        }
         return report_of(apps, known)
 
     return store.push(histories, force=force, check=check)

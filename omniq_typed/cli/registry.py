@@ -16,7 +16,7 @@ from omniq_typed.schema import files
 from omniq_typed.schema.versions import TypeHistory
 from omniq_typed.schema_registry import SchemaStore
 
-_COLUMNS = ("NAME", "VERSION", "MODE", "WRITER", "READER", "REGISTERED")
+_COLUMNS = ("NAME", "VERSION", "MODE", "WRITER", "READER", "REGISTERED", "BY")
 
 
 @click.command("list", short_help="List what is registered in Redis.")
@@ -24,7 +24,8 @@ _COLUMNS = ("NAME", "VERSION", "MODE", "WRITER", "READER", "REGISTERED")
 @url_option
 def list_registered(form: str, url: str) -> None:
     """List the types and versions that are registered in Redis, what the versions of a type owe to
-    one another, and the fingerprints of their schemas.
+    one another, and the fingerprints of their schemas. What only a consumer has registered, by a
+    reader, is provisional: the first publisher may have another schema.
 
     \b
     Examples:
@@ -57,6 +58,8 @@ def show(name: str, version: int | None, reader: bool, url: str) -> None:
     with opened(url) as transport:
         history = registered(SchemaStore(transport), name)
     found = version_in(history, version or max(history.versions))
+    if found.version in history.provisional:
+        click.echo(f"note: {_provisional(history, found.version)}", err=True)
     click.echo(json.dumps(found.reader if reader else found.writer, indent=2, ensure_ascii=False))
 
 
@@ -66,7 +69,8 @@ def show(name: str, version: int | None, reader: bool, url: str) -> None:
 @url_option
 def pull(names: tuple[str, ...], directory: Path, url: str) -> None:
     """Write registered versions, with modes and waivers, into the folder of schemas: of all types,
-    or of those that are named. What else is in the folder stays.
+    or of those that are named. What else is in the folder stays. Left out, and told, are versions
+    that only a consumer has registered.
 
     \b
     Examples:
@@ -76,6 +80,10 @@ def pull(names: tuple[str, ...], directory: Path, url: str) -> None:
     with opened(url) as transport:
         store = SchemaStore(transport)
         histories = [registered(store, name) for name in names] or list(store.histories().values())
+    for each in histories:
+        for number in sorted(each.provisional):
+            click.echo(f"left out: {_provisional(each, number)}", err=True)
+    histories = [firm for it in histories if (firm := it.without_provisional()).versions]
     changed = files.write_histories(directory, histories)
     for path in changed:
         click.echo(f"written: {path}")
@@ -92,11 +100,17 @@ def registered(store: SchemaStore, name: str) -> TypeHistory:
     return Recorded("Redis", histories).history(name)
 
 
+def _provisional(history: TypeHistory, number: int) -> str:
+    source = history.provisional[number]
+    by = f", {source}," if source else ""
+    return f"{history.name} v{number} is provisional, only a consumer{by} has registered it"
+
+
 def _rows(entry: SchemaEntry) -> Iterator[tuple[str, ...]]:
     for each in entry.records:
         at = datetime.fromtimestamp(each.registered_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        version = f"v{each.version}"
-        yield entry.name, version, entry.mode, each.fingerprint, each.reader_fingerprint, at
+        version, fingerprints = f"v{each.version}", (each.fingerprint, each.reader_fingerprint)
+        yield entry.name, version, entry.mode, *fingerprints, at, each.role
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -117,6 +131,7 @@ def _as_json(entry: SchemaEntry) -> dict[str, Any]:
                 "fingerprint": each.fingerprint,
                 "reader_fingerprint": each.reader_fingerprint,
                 "registered_ms": each.registered_ms,
+                "role": each.role,
             }
             for each in entry.records
         ],

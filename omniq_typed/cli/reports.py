@@ -14,11 +14,11 @@ from typing import Any
 import click
 
 from omniq_typed.messages.message_type import MessageType
-from omniq_typed.schema.check import Direction, Finding, Note, Report
-from omniq_typed.schema.compare import Break
+from omniq_typed.schema.compatibility.check import Direction, Finding, Note, Report
+from omniq_typed.schema.compatibility.compare import Break
+from omniq_typed.schema.compatibility.rules import Rule
 from omniq_typed.schema.description import as_text
 from omniq_typed.schema.files import INDEX
-from omniq_typed.schema.rules import Rule
 
 _SAYS = {
     Direction.BACKWARD: "v{new} does not read all that v{old} wrote",

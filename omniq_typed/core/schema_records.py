@@ -18,12 +18,22 @@ class SchemaStatus(StrEnum):
     """It is, and its readers take something else."""
 
 
+class SchemaRole(StrEnum):
+    """Of a program that has a version: what it does with its messages."""
+
+    WRITER = "writer"
+    """It publishes them, and so says what they are."""
+    READER = "reader"
+    """It only consumes them: a version that nobody else has registered is provisional."""
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaVerdict:
-    """What the registry says to one version. `mode` and `revision` are its type's, '' and 0 where
-    that is not registered."""
+    """What the registry says to one version. `role`: of who has registered it, None = nobody;
+    `mode` and `revision` are its type's, '' and 0 where that is not registered."""
 
     status: SchemaStatus
+    role: SchemaRole | None
     mode: str
     revision: int
 
@@ -38,6 +48,7 @@ class SchemaRecord:
     reader_fingerprint: str
     content: bytes = b""
     registered_ms: int = 0
+    role: SchemaRole = SchemaRole.WRITER
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class SchemaEntry:
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
     """What is to be written of a message type. `revision`: on which that was decided; '' of `mode`
-    and `waivers`: as they are; `replace`: also versions that have another writer."""
+    and `waivers`: as they are; `replace`: also versions that a writer has registered otherwise."""
 
     name: str
     revision: int

@@ -15,6 +15,7 @@ from omniq_typed.core.schema_records import (
     SchemaChange,
     SchemaEntry,
     SchemaRecord,
+    SchemaRole,
     SchemaStatus,
     SchemaVerdict,
 )
@@ -44,8 +45,9 @@ def register_schemas(changes: Sequence[SchemaChange], *, now_ms: int = 0) -> Com
     """Writes all changes or none. False: one of the types has another revision by now, so that
     what was decided may not hold any more, and nothing was written.
 
-    Changes to what is there already are none, whatever the revisions. Raises OperationRefused
-    where a version has another writer, and is not to be replaced.
+    Changes to what is there already are none, whatever the revisions, and so is a reader's where a
+    writer has said the same. Raises OperationRefused where a writer has registered a version with
+    another writer, and it is not to be replaced.
     """
     args: list[Arg] = [check_int("now_ms_override", now_ms, 0), len(changes)]
     for change in changes:
@@ -111,12 +113,18 @@ def _change(change: SchemaChange) -> list[Arg]:
         len(change.records),
     ]
     for record in change.records:
-        args += [*_identity(record), record.content, "1" if change.replace else "0"]
+        replace = "1" if change.replace else "0"
+        args += [*_identity(record), record.role, record.content, replace]
     return args
 
 
-def _verdict(status: Any, mode: Any, revision: Any) -> SchemaVerdict:
-    return SchemaVerdict(SchemaStatus(text(status)), text(mode), number(revision))
+def _verdict(status: Any, role: Any, mode: Any, revision: Any) -> SchemaVerdict:
+    known = _role(role) if role else None
+    return SchemaVerdict(SchemaStatus(text(status)), known, text(mode), number(revision))
+
+
+def _role(role: Any) -> SchemaRole:
+    return SchemaRole.READER if text(role) == SchemaRole.READER else SchemaRole.WRITER
 
 
 def _entries(reply: Any) -> list[SchemaEntry]:
@@ -124,9 +132,18 @@ def _entries(reply: Any) -> list[SchemaEntry]:
 
 
 def _entry(name: Any, mode: Any, revision: Any, waivers: Any, flat: list[Any]) -> SchemaEntry:
-    rows = [flat[at : at + 5] for at in range(0, len(flat), 5)]
-    records = tuple(
-        SchemaRecord(number(version), text(writer), text(reader), bytes(content), number(at_ms))
-        for version, writer, reader, at_ms, content in rows
+    rows = [flat[at : at + 6] for at in range(0, len(flat), 6)]
+    return SchemaEntry(
+        text(name),
+        text(mode),
+        number(revision),
+        text(waivers),
+        tuple(_record(*row) for row in rows),
     )
-    return SchemaEntry(text(name), text(mode), number(revision), text(waivers), records)
+
+
+def _record(
+    version: Any, writer: Any, reader: Any, role: Any, at_ms: Any, content: Any
+) -> SchemaRecord:
+    identity = number(version), text(writer), text(reader)
+    return SchemaRecord(*identity, bytes(content), number(at_ms), _role(role))

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
+from pydantic_core import PydanticSerializationError, from_json, to_json
 from typing_extensions import TypeForm
 
 from omniq_typed.core.arguments import check_int
@@ -54,14 +54,15 @@ def upcast(
 def apply_upcasts(payload: bytes, steps: Sequence[Upcast]) -> bytes:
     """The payload of an older version, as the newer one is written. Raises UndecodableJob."""
     try:
-        content = orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
+        # Not by orjson, which makes floats of integers beyond 64 bits.
+        content = from_json(payload, allow_inf_nan=False)
+    except ValueError as error:
         raise UndecodableJob("invalid_payload", f"the payload is not JSON: {error}") from error
     for step in steps:
         content = _apply(step, content)
     try:
-        return orjson.dumps(content)
-    except (orjson.JSONEncodeError, RecursionError) as error:
+        return to_json(content)
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise _failed(steps[-1], f"its result cannot be written as JSON: {error}") from error
 
 

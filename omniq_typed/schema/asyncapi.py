@@ -13,8 +13,8 @@ from omniq_typed.messages.codec import decode
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.schema.draft07 import to_draft07
 from omniq_typed.schema.export import fingerprint, reader_schema, writer_schema
-from omniq_typed.schema.sampling import Sampler
-from omniq_typed.schema.wording import LISTS, MAPS, SINGLES
+from omniq_typed.schema.sampling.sampler import Sampler
+from omniq_typed.schema.wire.wording import LISTS, MAPS, SINGLES
 
 Json: TypeAlias = dict[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from omniq_typed.schema.description import REF, as_text, describe
-from omniq_typed.schema.wording import KEYWORDS
+from omniq_typed.schema.wire.wording import KEYWORDS
 
 Json: TypeAlias = dict[str, Any]
 

@@ -14,9 +14,9 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from omniq_typed.errors import InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
-from omniq_typed.schema.generator import TAG, UNSAID, WireSchema, comment_of
-from omniq_typed.schema.python_functions import split_comment
-from omniq_typed.schema.wording import LISTS, MAPS, SINGLES, as_key, in_known_words, rewrite
+from omniq_typed.schema.wire.generator import TAG, UNSAID, WireSchema, comment_of
+from omniq_typed.schema.wire.python_functions import split_comment
+from omniq_typed.schema.wire.wording import LISTS, MAPS, SINGLES, as_key, in_known_words, rewrite
 
 Json: TypeAlias = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from omniq_typed.core.schema_records import SchemaEntry, SchemaRecord
+from omniq_typed.core.schema_records import SchemaEntry, SchemaRecord, SchemaRole
 from omniq_typed.errors import InvalidArgument, UnexpectedReply
 from omniq_typed.schema.versions import (
     Compatibility,
@@ -29,7 +29,9 @@ class Origin:
     source: str = ""
 
 
-def to_record(version: SchemaVersion, origin: Origin = Origin()) -> SchemaRecord:
+def to_record(
+    version: SchemaVersion, origin: Origin = Origin(), role: SchemaRole = SchemaRole.WRITER
+) -> SchemaRecord:
     """The record of a version; its schemas keep the order of their keys."""
     content = {
         "writer": version.writer,
@@ -37,9 +39,8 @@ def to_record(version: SchemaVersion, origin: Origin = Origin()) -> SchemaRecord
         "queue": origin.queue,
         "source": origin.source,
     }
-    return SchemaRecord(
-        version.version, version.fingerprint, version.reader_fingerprint, orjson.dumps(content)
-    )
+    identity = version.version, version.fingerprint, version.reader_fingerprint
+    return SchemaRecord(*identity, orjson.dumps(content), role=role)
 
 
 def origin_of(record: SchemaRecord) -> Origin:
@@ -57,6 +58,11 @@ def to_history(entry: SchemaEntry) -> TypeHistory:
             Compatibility(entry.mode),
             {record.version: _version(entry.name, record) for record in entry.records},
             waivers_from_text(entry.waivers),
+            {
+                record.version: origin_of(record).source
+                for record in entry.records
+                if record.role is SchemaRole.READER
+            },
         )
     except (ValueError, KeyError, TypeError, InvalidArgument) as error:
         raise UnexpectedReply(

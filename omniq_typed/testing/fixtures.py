@@ -1,5 +1,5 @@
-"""What the fixtures of the pytest plugin give; the plugin itself, pytest_omniq_typed.py, imports
-this when a test first asks for one."""
+"""What the fixtures of the pytest plugin give. The plugin itself, in pytest_plugin/, imports this
+when a test first asks for one."""
 
 from __future__ import annotations
 

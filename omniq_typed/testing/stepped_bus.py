@@ -12,6 +12,7 @@ from omniq_typed.bus import Bus, BusOptions
 from omniq_typed.consumers import Consumers
 from omniq_typed.core.arguments import check_int
 from omniq_typed.core.command import Steps
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.messages.registry import Registry
 from omniq_typed.publishing import AsyncPublisher, Publisher
 from omniq_typed.registration import Registration
@@ -173,7 +174,7 @@ def preparing(
     names = {name for route in routes for name in route.raw_types}
     ours = [each for each in registry.types() if each.name in names]
     if ours:
-        yield from Registration(registry, "strict", "").settling(ours)
+        yield from Registration(registry, "strict", "").settling(ours, SchemaRole.WRITER)
     yield from consumers.preparing(routes, registration) or ()
 
 

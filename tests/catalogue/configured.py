@@ -74,9 +74,12 @@ CAMEL = kind(
 )
 
 
+Side = Annotated[int, Field(ge=-(10**6), le=10**6)]
+
+
 class BoxModel(BaseModel):
-    width: SafeInt
-    height: SafeInt
+    width: Side
+    height: Side
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -86,8 +89,8 @@ class BoxModel(BaseModel):
 
 @pydantic_dataclass
 class BoxDataclass:
-    width: SafeInt
-    height: SafeInt
+    width: Side
+    height: Side
 
     @computed_field  # type: ignore[prop-decorator]
     @property

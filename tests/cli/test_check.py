@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from omniq_typed.cli.reports import Format, Outcome, written
-from omniq_typed.schema.check import Direction, Finding, Report
-from omniq_typed.schema.compare import Break
-from omniq_typed.schema.proof import Proof
+from omniq_typed.schema.compatibility.check import Direction, Finding, Report
+from omniq_typed.schema.compatibility.compare import Break
+from omniq_typed.schema.proving.proof import Proof
 from tests.cli.conftest import Project
 from tests.servers import Server
 

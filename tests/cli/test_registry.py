@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,6 +110,45 @@ def test_what_is_pulled_is_what_would_be_exported(two_versions: Project) -> None
     assert (
         two_versions.run("schema", "export", "app:bus", "--out", "pulled", "--check").output == ""
     )
+
+
+def test_what_only_a_consumer_has_registered_is_told_apart(two_versions: Project, url: str) -> None:
+    transport = connect(url)
+    store = SchemaStore(transport)
+    known = store.histories()["orders.created"]
+    other = replace(known, name="orders.paid", provisional={1: "", 2: "billing"})
+    store.push({"orders.paid": other, "orders.created": known})
+    store.forget("orders.created", [2])
+    store.push({"orders.created": replace(known, provisional={2: "billing"})})
+    transport.close()
+    rows = [row.split() for row in two_versions.run("schema", "list").stdout.splitlines()]
+    assert [row[-1] for row in rows] == ["BY", "writer", "reader", "reader", "reader"]
+    listed = json.loads(two_versions.run("schema", "list", "--format", "json").stdout)
+    assert [it["role"] for it in listed[0]["versions"]] == ["writer", "reader"]
+    told = "orders.created v2 is provisional, only a consumer, billing, has registered it\n"
+    assert two_versions.run("schema", "show", "orders.created").stderr == f"note: {told}"
+    assert two_versions.run("schema", "show", "orders.created", "1").stderr == ""
+    pulled = two_versions.run("schema", "pull", "--dir", "pulled")
+    assert pulled.stderr.splitlines()[:2] == [
+        f"left out: {told}".rstrip(),
+        "left out: orders.paid v1 is provisional, only a consumer has registered it",
+    ]
+    assert pulled.stderr.endswith("1 types pulled, 3 files changed in pulled\n")
+    index = json.loads((two_versions.root / "pulled/index.json").read_text())
+    assert {name: len(it["versions"]) for name, it in index["types"].items()} == {
+        "orders.created": 1
+    }
+
+
+def test_pushing_an_app_makes_its_versions_firm(two_versions: Project, url: str) -> None:
+    transport = connect(url)
+    store = SchemaStore(transport)
+    known = store.histories()["orders.created"]
+    store.forget("orders.created")
+    store.push({"orders.created": replace(known, provisional={1: "billing", 2: "billing"})})
+    assert two_versions.run("schema", "push", "app:bus").stdout == "registered: orders.created v2\n"
+    assert store.histories()["orders.created"].provisional == {1: "billing"}
+    transport.close()
 
 
 def test_a_folder_is_pushed_with_modes_and_waivers(project: Project, url: str) -> None:

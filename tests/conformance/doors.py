@@ -153,12 +153,15 @@ def nodes(server: AnyServer) -> list[Server]:
 
 
 def dump(server: AnyServer) -> dict[str, bytes | None]:
-    """Every key of the server with its serialised value."""
+    """Every key of the server with its serialised value; a hash with its fields in order, for the
+    server gives them in another one while its table grows."""
     found: dict[str, bytes | None] = {}
     for node in nodes(server):
         with contextlib.closing(node.client()) as client:
             for key in client.scan_iter(count=1000):
-                found[key.decode()] = client.dump(key)
+                is_hash = client.type(key) == b"hash"
+                fields = repr(sorted(client.hgetall(key).items())) if is_hash else ""
+                found[key.decode()] = fields.encode() if is_hash else client.dump(key)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from omniq_typed.core.schema_records import (
     SchemaChange,
     SchemaEntry,
     SchemaRecord,
+    SchemaRole,
     SchemaStatus,
 )
 from omniq_typed.core.schemas import (
@@ -48,8 +50,14 @@ def server(request: pytest.FixtureRequest, face: Face) -> Server:
     return server_of_face(request, face)
 
 
-def record(version: int, writer: int = 1, reader: int = 1, content: bytes = b"{}") -> SchemaRecord:
-    return SchemaRecord(version, f"{writer:016x}", f"{reader:016x}", content)
+def record(
+    version: int,
+    writer: int = 1,
+    reader: int = 1,
+    content: bytes = b"{}",
+    role: SchemaRole = SchemaRole.WRITER,
+) -> SchemaRecord:
+    return SchemaRecord(version, f"{writer:016x}", f"{reader:016x}", content, role=role)
 
 
 def change(name: str, *records: SchemaRecord, revision: int = 0, **given: Any) -> SchemaChange:
@@ -173,6 +181,45 @@ def test_mode_and_waivers_can_be_changed_alone_and_stay_otherwise(doors: Doors) 
     register(doors, change("a", revision=found.revision, mode="", waivers="[]"))
     found = entry(doors, "a")
     assert (found.mode, found.waivers, len(found.records)) == ("FULL", "[]", 1)
+
+
+def test_what_a_reader_has_registered_a_writer_may_replace(doors: Doors) -> None:
+    read = record(1, 7, 8, role=SchemaRole.READER)
+    assert register(doors, change("a", read))
+    (verdict,) = doors.run(check_schemas([("a", read)]))
+    assert (verdict.status, verdict.role) == (SchemaStatus.SAME, SchemaRole.READER)
+    assert doors.run(list_schemas())[0].records[0].role is SchemaRole.READER
+    assert not register(doors, change("a", record(1, 9)))  # of another revision
+    assert register(doors, change("a", record(1, 9), revision=T0))
+    (found,) = entry(doors, "a").records
+    assert (found.role, found.fingerprint) == (SchemaRole.WRITER, f"{9:016x}")
+
+
+def test_a_writer_may_say_the_same_and_from_then_on_it_is_firm(
+    doors: Doors, any_server: AnyServer
+) -> None:
+    read = record(1, 7, 8, role=SchemaRole.READER)
+    register(doors, change("a", read))
+    assert register(doors, change("a", record(1, 7, 8), revision=T0))
+    (verdict,) = doors.run(check_schemas([("a", read)]))
+    assert (verdict.role, verdict.revision) == (SchemaRole.WRITER, T0 + 1)
+    before = dump(any_server)
+    assert register(doors, change("a", read))
+    assert dump(any_server) == before
+    with pytest.raises(OperationRefused) as refused:
+        register(doors, change("a", record(1, 9), revision=T0 + 1))
+    assert refused.value.code == "CONFLICT"
+    replaced = record(1, 9, role=SchemaRole.READER)
+    assert register(doors, change("a", replaced, revision=T0 + 1, replace=True))
+    assert entry(doors, "a").records[0].role is SchemaRole.WRITER
+
+
+def test_a_record_without_a_role_is_a_writers(doors: Doors, any_server: AnyServer) -> None:
+    register(doors, change("a", record(1, role=SchemaRole.READER)))
+    with contextlib.closing(any_server.client()) as client:
+        client.hdel("{omniq:schemas}:type:a", "1:role")
+    (verdict,) = doors.run(check_schemas([("a", record(1))]))
+    assert verdict.role is entry(doors, "a").records[0].role is SchemaRole.WRITER
 
 
 def test_forgetting_deletes_versions_and_with_the_last_one_all(

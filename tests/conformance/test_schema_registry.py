@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from omniq_typed import Bus, QueueMonitor, Registry, SafeInt, message, upcast
 from omniq_typed.core.command import Command
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.errors import (
     ConnectionLost,
     IncompatibleSchema,
@@ -36,9 +37,12 @@ from tests.conformance.doors import (
 )
 from tests.conformance.test_bad_input import acl_user, needed_rules
 from tests.servers import AnyServer, Server, free_port, wait_until
-from tests.workers import Program, Seen, bus_at_work
+from tests.workers import Seen, bus_at_work
 
 READ_ONLY = "%R~{omniq:schemas}:*"
+
+ONE_FACE = pytest.mark.parametrize("face", ["sync"])
+"""For rules: both faces have them from the same code, and reach it in the other tests."""
 
 
 class Order(BaseModel):
@@ -255,6 +259,7 @@ def test_a_worker_asks_once_for_all_its_types(server: Server, face: Face) -> Non
     assert command_counts(server)["evalsha_ro"] == 1
 
 
+@ONE_FACE
 def test_registered_schemas_outlive_flushed_scripts(server: Server, face: Face) -> None:
     with open_bus(face, server.url, registry=V1) as bus:
         bus.register_schemas()
@@ -294,11 +299,11 @@ def test_a_type_without_a_schema_is_told_of_once_and_its_messages_flow(
 
 
 def test_a_version_that_cannot_read_the_old_ones_is_refused_before_it_is_published(
-    any_server: AnyServer, face: Face
+    server: Server, face: Face
 ) -> None:
-    register(any_server.url, V1)
-    before = dump(any_server)
-    with open_bus(face, any_server.url, registry=BROKEN_V2) as bus:
+    register(server.url, V1)
+    before = dump(server)
+    with open_bus(face, server.url, registry=BROKEN_V2) as bus:
         with pytest.raises(IncompatibleSchema):
             bus.register_schemas()
         with pytest.raises(IncompatibleSchema):
@@ -313,7 +318,7 @@ def test_a_version_that_cannot_read_the_old_ones_is_refused_before_it_is_publish
     for part in ("order v2", "v1", "/amount", found.found.rule, "@upcast", 'register="off"'):
         assert part in str(error)
     assert isinstance(error, InvalidArgument)
-    assert dump(any_server) == before
+    assert dump(server) == before
 
 
 def test_a_worker_with_such_a_version_takes_no_job(server: Server, face: Face) -> None:
@@ -329,6 +334,7 @@ def test_a_worker_with_such_a_version_takes_no_job(server: Server, face: Face) -
     assert waiting_in(server.url) == 1
 
 
+@ONE_FACE
 def test_an_example_is_told_that_would_be_refused(server: Server, face: Face) -> None:
     register(server.url, V1)
     with (
@@ -342,6 +348,7 @@ def test_an_example_is_told_that_would_be_refused(server: Server, face: Face) ->
         WithAmount.model_validate(found.found.example)
 
 
+@ONE_FACE
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_registered(
     server: Server, face: Face
 ) -> None:
@@ -359,6 +366,7 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_registered(
     assert dump(server) == before
 
 
+@ONE_FACE
 def test_an_upcast_answers_for_a_version(server: Server, face: Face) -> None:
     register(server.url, V1)
     with open_bus(face, server.url, registry=MENDED_V2) as bus:
@@ -366,6 +374,7 @@ def test_an_upcast_answers_for_a_version(server: Server, face: Face) -> None:
     assert versions_of(server.url) == [1, 2]
 
 
+@ONE_FACE
 def test_an_older_version_may_come_after_a_newer_one_that_has_an_upcast(
     server: Server, face: Face, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -381,6 +390,7 @@ def test_an_older_version_may_come_after_a_newer_one_that_has_an_upcast(
         assert seen.next() == WithAmount(order_id="A-1", amount=0)
 
 
+@ONE_FACE
 def test_a_version_does_not_change(server: Server, face: Face) -> None:
     register(server.url, V1)
     before = dump(server)
@@ -394,6 +404,7 @@ def test_a_version_does_not_change(server: Server, face: Face) -> None:
     assert dump(server) == before
 
 
+@ONE_FACE
 def test_unless_its_mode_is_none_and_then_it_is_replaced(server: Server, face: Face) -> None:
     register(server.url, code({1: Order}, compatibility="NONE"))
     with open_bus(face, server.url, registry=V1_OTHER) as bus:
@@ -403,6 +414,7 @@ def test_unless_its_mode_is_none_and_then_it_is_replaced(server: Server, face: F
     assert found.versions[1].writer["properties"]["order_id"]["type"] == "integer"
 
 
+@ONE_FACE
 def test_once_forgotten_a_version_may_be_another(server: Server, face: Face) -> None:
     register(server.url, V1)
     with store_of(server.url) as store:
@@ -412,6 +424,7 @@ def test_once_forgotten_a_version_may_be_another(server: Server, face: Face) -> 
     assert versions_of(server.url) == [1]
 
 
+@ONE_FACE
 def test_another_reader_of_the_same_writer_takes_its_place(server: Server, face: Face) -> None:
     register(server.url, code({1: WithNote}))
     strict = code({1: WithRequiredNote})
@@ -425,6 +438,7 @@ def test_another_reader_of_the_same_writer_takes_its_place(server: Server, face:
     assert found is not None and found.versions[1].reader["required"] == ["order_id", "note"]
 
 
+@ONE_FACE
 def test_another_reader_is_checked_as_well(server: Server, face: Face) -> None:
     """That of v2 took what v1 wrote, and shall not any more."""
     register(server.url, V1, V2)
@@ -455,6 +469,7 @@ def in_other_words(url: str) -> TypeHistory:
     return history
 
 
+@ONE_FACE
 def test_a_schema_in_other_words_is_the_same_version(server: Server, face: Face) -> None:
     """Else a new release of the library, or of Pydantic, could stop all programs."""
     registered = in_other_words(server.url)
@@ -468,6 +483,7 @@ def test_a_schema_in_other_words_is_the_same_version(server: Server, face: Face)
     assert found is not None and found.versions[1] == version_of(V1.types()[0])
 
 
+@ONE_FACE
 def test_it_needs_no_right_to_write(server: Server, face: Face) -> None:
     registered = in_other_words(server.url)
     with (
@@ -481,6 +497,7 @@ def test_it_needs_no_right_to_write(server: Server, face: Face) -> None:
 # Modes and waivers.
 
 
+@ONE_FACE
 def test_the_mode_is_that_of_the_code_and_stays_where_the_code_says_none(
     server: Server, face: Face
 ) -> None:
@@ -497,6 +514,7 @@ def test_the_mode_is_that_of_the_code_and_stays_where_the_code_says_none(
         assert found is not None and found.mode is expected
 
 
+@ONE_FACE
 def test_a_mode_that_the_registered_versions_break_is_refused(server: Server, face: Face) -> None:
     register(server.url, code({1: WithAmount}), code({2: Order}))
     with (
@@ -509,6 +527,7 @@ def test_a_mode_that_the_registered_versions_break_is_refused(server: Server, fa
     assert found is not None and found.mode is Compatibility.BACKWARD_TRANSITIVE
 
 
+@ONE_FACE
 def test_a_waiver_accepts_a_break(server: Server, face: Face) -> None:
     register(server.url, V1)
     with (
@@ -526,6 +545,7 @@ def test_a_waiver_accepts_a_break(server: Server, face: Face) -> None:
     assert found is not None and list(found.versions) == [1, 2] and found.waivers == (waiver,)
 
 
+@ONE_FACE
 def test_a_waiver_accepts_even_that_a_version_changes(server: Server, face: Face) -> None:
     register(server.url, V1)
     with store_of(server.url) as store:
@@ -542,6 +562,7 @@ def test_a_waiver_accepts_even_that_a_version_changes(server: Server, face: Face
 # What lies there in another shape.
 
 
+@ONE_FACE
 def test_what_nobody_of_us_wrote_is_told_as_such(server: Server, face: Face) -> None:
     register(server.url, V1)
     server.command("HSET", "{omniq:schemas}:type:order", "1:content", "[]")
@@ -635,21 +656,21 @@ def test_who_may_only_read_can_use_what_is_registered(any_server: AnyServer, fac
 
 
 def test_who_may_only_read_is_told_what_to_grant_where_there_is_something_to_write(
-    any_server: AnyServer, face: Face
+    server: Server, face: Face
 ) -> None:
-    register(any_server.url, V1)
-    before = dump(any_server)
-    with acl_user(any_server, *rights(any_server, READ_ONLY)) as user:
+    register(server.url, V1)
+    before = dump(server)
+    with acl_user(server, *rights(server, READ_ONLY)) as user:
         with open_bus(face, limited(user), registry=V2) as bus:
             with pytest.raises(PermissionDenied) as refused:
                 bus.publish_json(WithNote(order_id="A"))
             for part in ("order v2", "grant ~{omniq:schemas}:*", 'register="check"'):
                 assert part in str(refused.value)
             assert refused.value.server_message
-        assert dump(any_server) == before
+        assert dump(server) == before
         with open_bus(face, limited(user), registry=V2, register="check") as bus:
             bus.publish_json(WithNote(order_id="A"))
-    assert versions_of(any_server.url) == [1]
+    assert versions_of(server.url) == [1]
 
 
 def test_who_may_not_even_read_is_told_what_to_grant(server: Server, face: Face) -> None:
@@ -707,7 +728,7 @@ def test_who_is_late_finds_all_done(server: Server) -> None:
 
 def settle(bus: Bus, registry: Registry, before: Callable[[Command[Any]], None]) -> None:
     """Registers step by step; `before` each command something else may happen."""
-    steps = Registration(registry, "strict", "").settling(registry.types())
+    steps = Registration(registry, "strict", "").settling(registry.types(), SchemaRole.WRITER)
     command = next(steps)
     with contextlib.suppress(StopIteration):
         while True:
@@ -748,49 +769,3 @@ def test_a_worker_that_waits_can_be_stopped(
 
 def wait_for_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
     wait_until(lambda: text in caplog.text, f"{text!r} is logged", 10)
-
-
-@pytest.mark.slow
-def test_twenty_processes_at_once_end_in_one_record(valkey_server: Server) -> None:
-    server = valkey_server
-    server.ensure_running()
-    server.flushall()
-    programs = [Program(REGISTER, server.url) for _ in range(20)]
-    with contextlib.ExitStack() as stack:
-        for each in programs:
-            stack.enter_context(each)
-        for each in programs:
-            each.wait_for("ready")
-        forget_command_counts(server)
-        server.command("RPUSH", "go", *range(20))
-        for each in programs:
-            each.wait_for("registered")
-        assert [each.exit_code() for each in programs] == [0] * 20
-    with store_of(server.url) as store:
-        (entry,) = store.list()
-    (record,) = entry.records
-    # One change only: what changes a type changes its revision.
-    assert entry.revision == record.registered_ms
-
-
-REGISTER = """
-import sys
-from dataclasses import dataclass
-import redis
-from omniq_typed import Bus, Registry, SafeInt, message
-
-registry = Registry()
-
-@message("order", queue="orders", registry=registry)
-@dataclass
-class Order:
-    order_id: str
-    amount: SafeInt
-
-with Bus(sys.argv[1], registry=registry) as bus:
-    client = redis.Redis.from_url(sys.argv[1])
-    print("ready")
-    client.blpop("go", 60)
-    bus.publish_json(Order("A", 1))
-    print("registered")
-"""

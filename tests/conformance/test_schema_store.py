@@ -15,8 +15,8 @@ from omniq_typed import AsyncBus, Bus, Registry, SafeInt, message
 from omniq_typed.errors import IncompatibleSchema, InvalidArgument
 from omniq_typed.models import Compatibility
 from omniq_typed.schema import files
+from omniq_typed.schema.compatibility.report import Report
 from omniq_typed.schema.history import read_history
-from omniq_typed.schema.report import Report
 from omniq_typed.schema.stored import Origin
 from omniq_typed.schema.versions import (
     DEFAULT_COMPATIBILITY,
@@ -48,6 +48,12 @@ class WithNote(BaseModel):
 class WithAmount(BaseModel):
     order_id: str
     amount: SafeInt
+
+
+class AllOfIt(BaseModel):
+    order_id: str
+    amount: SafeInt
+    note: str
 
 
 @pytest.fixture
@@ -164,6 +170,27 @@ def test_a_waiver_that_is_pushed_along_accepts_it(server: Server, face: Face) ->
         push(store, history({1: Order}))
         push(store, history({2: WithAmount}, "order", DEFAULT_COMPATIBILITY, waiver))
         assert list(store.histories()["order"].versions) == [1, 2]
+
+
+def test_what_a_consumer_has_registered_is_replaced_if_it_reads_that(
+    server: Server, face: Face
+) -> None:
+    provisional = replace(history({1: WithAmount}), provisional={1: "billing"})
+    with open_store(face, server.url) as store:
+        push(store, provisional)
+        assert store.histories()["order"] == provisional
+        with pytest.raises(IncompatibleSchema, match="registered by a consumer, billing"):
+            push(store, history({1: Order}))
+        assert push(store, history({1: AllOfIt})) == Pushed(("order v1",), ())
+        assert store.histories()["order"] == history({1: AllOfIt})
+
+
+def test_what_is_firm_stays_so(server: Server, face: Face) -> None:
+    order = history({1: Order})
+    with open_store(face, server.url) as store:
+        push(store, order)
+        assert push(store, replace(order, provisional={1: "billing"})) == Pushed((), ())
+        assert store.histories()["order"] == order
 
 
 def test_force_writes_it_all_the_same(server: Server, face: Face) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from omniq_typed.schema.rules import RULES
+from omniq_typed.schema.compatibility.rules import RULES
 from tests.evolution import GROUPS, PAIRS, Pair
 from tests.evolution.verdicts import Direction, said_of
 

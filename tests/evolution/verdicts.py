@@ -11,8 +11,8 @@ import orjson
 from omniq_typed import MessageType
 from omniq_typed.errors import InvalidPayload
 from omniq_typed.messages.codec import decode, encode
-from omniq_typed.schema.compare import Break, compare
-from omniq_typed.schema.sampling import Sampler
+from omniq_typed.schema.compatibility.compare import Break, compare
+from omniq_typed.schema.sampling.sampler import Sampler
 from omniq_typed.schema.versions import SchemaVersion, version_of
 from tests.evolution.pairs import Pair, Verdict
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeAlias
 
-from omniq_typed.schema.wording import LISTS, MAPS, SINGLES
+from omniq_typed.schema.wire.wording import LISTS, MAPS, SINGLES
 
 Json: TypeAlias = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from omniq_typed.schema.generator import UNSAID
+from omniq_typed.schema.wire.generator import UNSAID
 from tests.schema.edit_place import (
     BOUNDS,
     FORMATS,

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, create_model
 
 from omniq_typed import Registry, message_type, upcast
 from omniq_typed.models import Compatibility
-from omniq_typed.schema.check import Report, Topic, check, check_histories
+from omniq_typed.schema.compatibility.check import Report, Topic, check, check_histories
 from omniq_typed.schema.versions import TypeHistory, Waiver, version_of
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from omniq_typed.schema.compare import Break, compare, differing_places
+from omniq_typed.schema.compatibility.compare import Break, compare, differing_places
+from omniq_typed.schema.compatibility.rules import RULES, Rule
 from omniq_typed.schema.export import Json
-from omniq_typed.schema.proof import Proof
-from omniq_typed.schema.rules import RULES, Rule
+from omniq_typed.schema.proving.proof import Proof
 
 INT: Json = {"type": "integer"}
 TEXT: Json = {"type": "string"}
@@ -246,6 +246,25 @@ def test_no_schema_and_no_time_are_told_as_such() -> None:
     assert (found.rule, found.has_example) == ("not_proven", False)
     [found] = compare(opened(a=INT), closed(a=TEXT), limit_s=0)
     assert found.rule == "not_proven" and "too long" in found.message
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": "string", "pattern": "("},
+        {"type": "object", "patternProperties": {"(": INT}},
+        {"$ref": "#/$defs/Missing"},
+        {"$ref": "https://example.com/schema.json"},
+        {"$ref": "#"},
+        {"$id": "https://example.com/a", "$ref": "#/$defs/A", "$defs": {"A": INT}},
+        {"$dynamicRef": "#node"},
+        {"enum": []},
+        {"not": {}},
+    ],
+)
+def test_odd_schemas_do_not_crash_it(odd: Json) -> None:
+    assert compare(opened(a=odd), closed(a={"type": "boolean"})) != ()
+    assert isinstance(compare(opened(a={"type": "boolean"}), closed(a=odd)), tuple)
 
 
 def test_each_rule_is_explained() -> None:

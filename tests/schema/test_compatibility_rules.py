@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from omniq_typed import MessageType
-from omniq_typed.schema.generator import UNSAID
-from omniq_typed.schema.proof import Proof, covers
-from omniq_typed.schema.sampling import Sampler
+from omniq_typed.schema.proving.proof import Proof, covers
+from omniq_typed.schema.sampling.sampler import Sampler
+from omniq_typed.schema.wire.generator import UNSAID
 from tests.evolution import PAIRS, Pair
 from tests.evolution.page import PAGE, page
 from tests.evolution.verdicts import Direction, said_of, schemas_of, sides, takes, written

@@ -13,7 +13,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from omniq_typed import MessageType
 from omniq_typed.schema.difference import differences
 from omniq_typed.schema.export import reader_schema, writer_schema
-from omniq_typed.schema.wording import LISTS, MAPS, SINGLES
+from omniq_typed.schema.wire.wording import LISTS, MAPS, SINGLES
 from tests.catalogue import FORMS
 
 

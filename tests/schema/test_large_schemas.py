@@ -13,8 +13,8 @@ from pydantic import BaseModel, create_model
 
 from omniq_typed import MessageType
 from omniq_typed.schema.export import Json, reader_schema, writer_schema
-from omniq_typed.schema.proof import Proof, covers
-from omniq_typed.schema.sampling import Sampler
+from omniq_typed.schema.proving.proof import Proof, covers
+from omniq_typed.schema.sampling.sampler import Sampler
 from tests.catalogue import FORMS
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from omniq_typed.messages.codec import encode
 from omniq_typed.schema.asyncapi import Route, asyncapi_document, made_up_examples
 from omniq_typed.schema.draft07 import to_draft07
 from omniq_typed.schema.export import reader_schema, writer_schema
-from omniq_typed.schema.sampling import Sampler
+from omniq_typed.schema.sampling.sampler import Sampler
 from tests import node
 from tests.catalogue import FORMS
 from tests.catalogue.near_misses import collect

@@ -11,10 +11,10 @@ import pytest
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model
 
 from omniq_typed import MessageType
-from omniq_typed.schema.documents import Document
 from omniq_typed.schema.export import Json, reader_schema, writer_schema
-from omniq_typed.schema.proof import Proof, covers, library_says_yes
-from omniq_typed.schema.prover import Prover
+from omniq_typed.schema.proving.documents import Document
+from omniq_typed.schema.proving.proof import Proof, covers, library_says_yes
+from omniq_typed.schema.proving.prover import Prover
 from tests.catalogue import FORMS, Form
 
 YES, NO, UNKNOWN = Proof.YES, Proof.NO, Proof.UNKNOWN
@@ -428,7 +428,7 @@ def test_a_proof_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch
 
     real = subprocess.run
     monkeypatch.setattr(subprocess, "run", run)
-    assert covers(crossed(12, 3), crossed(12, 3), limit_s=1.0) is UNKNOWN
+    assert covers(crossed(12, 3), crossed(12, 3), limit_s=4.0) is UNKNOWN
     assert ended == ["ended"]
 
 

@@ -31,8 +31,8 @@ from pydantic import (
 
 from omniq_typed import MessageType
 from omniq_typed.schema.export import fingerprint, reader_schema, writer_schema
-from omniq_typed.schema.function_digest import UNKNOWN, digest
-from omniq_typed.schema.python_functions import split_comment
+from omniq_typed.schema.wire.function_digest import UNKNOWN, digest
+from omniq_typed.schema.wire.python_functions import split_comment
 
 _numbers = itertools.count()
 

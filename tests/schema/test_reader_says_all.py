@@ -27,8 +27,8 @@ from pydantic import (
 from omniq_typed import MessageType
 from omniq_typed.messages.codec import decode
 from omniq_typed.schema.export import Json, reader_schema, writer_schema
-from omniq_typed.schema.generator import UNSAID
-from omniq_typed.schema.sampling import Sampler
+from omniq_typed.schema.sampling.sampler import Sampler
+from omniq_typed.schema.wire.generator import UNSAID
 
 
 class Point(NamedTuple):

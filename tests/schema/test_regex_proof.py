@@ -7,10 +7,10 @@ from random import Random
 import jsonschema_rs
 import pytest
 
-from omniq_typed.schema import wire_texts
-from omniq_typed.schema.numerals import Bounds, decimal_patterns
-from omniq_typed.schema.regex_proof import all_match, counterexample, of_length
-from omniq_typed.schema.text_formats import PATTERNS
+from omniq_typed.schema.regex.regex_proof import all_match, counterexample, of_length
+from omniq_typed.schema.sampling.text_formats import PATTERNS
+from omniq_typed.schema.wire import wire_texts
+from omniq_typed.schema.wire.numerals import Bounds, decimal_patterns
 
 PROVEN = [
     ("^[A-Z]{3}$", "^[A-Za-z]{2,3}$"),
@@ -39,6 +39,7 @@ NOT_PROVEN = [
     ("^[^b]$", "^[^a-b]$"),
     ("^.$", r"^[^\u{10000}]$"),
     ("^[0-9]{1,500}$", "^[0-9]{1,499}$"),
+    ("^[0-9]{1,5000}$", "^[0-9]{1,4999}$"),
     (r"^[\u{0}-\u{10ffff}]$", r"^[\u{0}-\u{d7ff}]$"),
     (r"^[\u{0}-\u{10ffff}]$", r"^[\u{e000}-\u{10ffff}]$"),
     ("a", "^a"),

@@ -17,11 +17,11 @@ import pytest
 from omniq_typed.errors import InvalidArgument
 from omniq_typed.messages.codec import decode
 from omniq_typed.schema.export import Json, canonical_json, reader_schema, writer_schema
-from omniq_typed.schema.generator import UNSAID
-from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.regex_sampling import Texts
-from omniq_typed.schema.sampling import Sampler
-from omniq_typed.schema.text_formats import PATTERNS
+from omniq_typed.schema.regex.regex_parser import UnknownRegex
+from omniq_typed.schema.regex.regex_sampling import Texts
+from omniq_typed.schema.sampling.sampler import Sampler
+from omniq_typed.schema.sampling.text_formats import PATTERNS
+from omniq_typed.schema.wire.generator import UNSAID
 from tests.catalogue import FORMS, Form
 
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.label)
@@ -164,6 +164,8 @@ KEYWORDS: list[Json] = [
     {"allOf": [{"enum": [1, 2, "x"]}, {"enum": [2, "x", True]}], "type": "integer"},
     {"oneOf": [{"type": "integer", "multipleOf": 6}, {"type": "integer", "multipleOf": 4}]},
     {"type": "integer", "minimum": 10**30},
+    {"type": "integer", "minimum": 10**400},
+    {"type": "number", "minimum": -(10**400), "maximum": 1.7976931348623157e308},
     {"type": "integer", "multipleOf": 0.5, "minimum": -1.5, "maximum": 1.5},
     {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e-9},
     {"type": "number", "multipleOf": 0.01, "minimum": 99.95, "maximum": 100},
@@ -203,7 +205,7 @@ KEYWORDS: list[Json] = [
 ]
 
 
-@pytest.mark.parametrize("schema", KEYWORDS, ids=str)
+@pytest.mark.parametrize("schema", KEYWORDS, ids=lambda schema: str(schema)[:60])
 def test_keywords_in_all_their_combinations(schema: Json) -> None:
     validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
     sampler = Sampler(schema)

@@ -16,10 +16,10 @@ import pytest
 
 from omniq_typed.errors import InvalidArgument
 from omniq_typed.schema.export import Json, reader_schema, writer_schema
-from omniq_typed.schema.generator import UNSAID
-from omniq_typed.schema.proof import Proof, covers
-from omniq_typed.schema.sampling import Sampler
-from omniq_typed.schema.wording import rewrite
+from omniq_typed.schema.proving.proof import Proof, covers
+from omniq_typed.schema.sampling.sampler import Sampler
+from omniq_typed.schema.wire.generator import UNSAID
+from omniq_typed.schema.wire.wording import rewrite
 from tests.catalogue import CATALOGUE
 from tests.schema.edit_place import nodes_of
 from tests.schema.schema_edits import edited

@@ -22,7 +22,7 @@ from tests.catalogue import FORMS
 from tests.testing.drawing import drawn
 from tests.testing.realistic_types import TYPES
 
-FEW = 5
+FEW = 3
 
 
 def misses_of(declared: Any, count: int = 200) -> list[NearMiss]:
@@ -34,7 +34,7 @@ def misses_of(declared: Any, count: int = 200) -> list[NearMiss]:
     return drawn(near_miss(Holder), count)
 
 
-def rules_of(declared: Any, count: int = 150) -> set[Rule]:
+def rules_of(declared: Any, count: int = 100) -> set[Rule]:
     return {each.rule for each in misses_of(declared, count) if each.pointer.startswith("/value")}
 
 
@@ -162,21 +162,21 @@ def test_a_pointer_escapes_what_pointers_mean() -> None:
 # Both ends
 
 
-def test_the_publisher_refuses_them_too() -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_the_publisher_refuses_them_too(count: int) -> None:
     """Values that nobody checked, with the broken part of a near miss put into a valid one."""
     refused: Counter[Rule] = Counter()
     for form in FORMS:
-        for miss in drawn(near_miss(form.message_type), FEW):
+        for miss in drawn(near_miss(form.message_type), count):
             value = unchecked(form.message_type, miss)
             if value is None:
                 continue
             with pytest.raises(InvalidPayload):
                 encode(form.message_type, value)
             refused[miss.rule] += 1
-    assert sum(refused.values()) > 100
-    assert {Rule.TYPE, Rule.REQUIRED, Rule.BOUND, Rule.ENUM, Rule.LENGTH, Rule.DIGITS} <= set(
-        refused
-    )
+    assert sum(refused.values()) > 30 * count
+    if count > 2:
+        assert set(Rule) - set(refused) <= {Rule.EXTRA, Rule.KEY, Rule.TAG}
 
 
 def unchecked(message_type: MessageType[Any], miss: NearMiss) -> Any:

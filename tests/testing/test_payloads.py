@@ -79,7 +79,7 @@ def strategies() -> Iterator[None]:
 
 @every_form
 def test_values_are_published_and_come_back(form: Form) -> None:
-    for value in drawn(payloads(form.message_type), 6):
+    for value in drawn(payloads(form.message_type), 4):
         payload = encode(form.message_type, value)
         assert differences(value, decode(form.message_type, payload)) == []
 

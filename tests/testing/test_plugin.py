@@ -17,6 +17,7 @@ from omniq_typed.testing.server import RealServer, given_server, start_server
 from tests.servers import Server
 from tests.workers import ROOT
 
+PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "omniq_typed/testing/pytest_plugin")])
 PLUGINS = ("-p", "pytest_omniq_typed", "-p", "no:valkey", "-p", "no:cacheprovider")
 CONFIG = """
 [pytest]
@@ -70,7 +71,7 @@ def run(folder: Path, *options: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *PLUGINS, *options],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, "COLUMNS": "200"},
         capture_output=True,
         text=True,
         timeout=110,

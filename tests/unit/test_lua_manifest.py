@@ -23,7 +23,7 @@ from omniq_typed.core import (
 )
 from omniq_typed.core.command import Arg, Command
 from omniq_typed.core.lua_manifest import MANIFEST, PLACEHOLDERS, exported
-from omniq_typed.core.schema_records import SchemaChange, SchemaRecord
+from omniq_typed.core.schema_records import SchemaChange, SchemaRecord, SchemaRole
 from omniq_typed.core.scripts import script_names
 from omniq_typed.models import Lane, NewJob, Outcome, Settlement
 from tests.servers import Server
@@ -65,7 +65,7 @@ SETTLED_ROWS = [
 ]
 NOW = {"now_ms": 9}
 V1 = SchemaRecord(1, "1" * 16, "1" * 16, b"{}")
-V2 = SchemaRecord(2, "2" * 16, "3" * 16, b"[]")
+V2 = SchemaRecord(2, "2" * 16, "3" * 16, b"[]", role=SchemaRole.READER)
 V1_NAMED = {"version": 1, "writer": "1" * 16, "reader": "1" * 16}
 V2_NAMED = {"version": 2, "writer": "2" * 16, "reader": "3" * 16}
 CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
@@ -189,8 +189,8 @@ CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
                     "waivers": "[]",
                     "version_count": 2,
                     "versions": [
-                        {**V1_NAMED, "content": b"{}", "replace": "0"},
-                        {**V2_NAMED, "content": b"[]", "replace": "0"},
+                        {**V1_NAMED, "role": "writer", "content": b"{}", "replace": "0"},
+                        {**V2_NAMED, "role": "reader", "content": b"[]", "replace": "0"},
                     ],
                 }
             ],
@@ -273,7 +273,8 @@ def schemas_come_and_go() -> Iterator[Command[Any]]:
     yield schemas.register_schemas([SchemaChange("t", 0, "FULL", "[1]", (V1,))], now_ms=7)
     yield schemas.register_schemas([SchemaChange("t", 1, "NONE")])  # STALE
     yield schemas.register_schemas([SchemaChange("t", 7, "FULL", "", others[:1])])  # CONFLICT
-    yield schemas.check_schemas(("t", each) for each in (V1, V2, *others))
+    yield schemas.register_schemas([SchemaChange("t", 7, "FULL", "", (V2,))], now_ms=8)
+    yield schemas.check_schemas([("u", V1), *(("t", each) for each in (V1, V2, *others))])
     yield schemas.read_schemas(["t", "u"])
     yield schemas.list_schemas()
     yield schemas.forget_schemas("t", [])

@@ -12,6 +12,7 @@ import pytest
 from omniq_typed import Registry, message, upcast
 from omniq_typed.core.backoff import JobBackoff
 from omniq_typed.errors import InvalidArgument, InvalidMessageType, UndecodableJob
+from omniq_typed.messages.upcast import apply_upcasts
 from omniq_typed.models import Reserved
 from omniq_typed.worker.routing import Consumer, Route
 
@@ -202,3 +203,13 @@ def test_a_step_stays_the_function_that_it_was() -> None:
     own = registry(V2)
     assert upcast(V2, from_version=1, registry=own)(rename) is rename
     assert rename({"total": 1}) == {"amount": 1}
+
+
+def test_integers_beyond_64_bits_stay_whole() -> None:
+    own = registry(V1, V2)
+    upcast(V2, from_version=1, registry=own)(rename)
+    steps = own.steps("order", 1, 2)
+    assert steps is not None
+    assert apply_upcasts(b'{"total":123456789012345678901234567890}', steps) == (
+        b'{"amount":123456789012345678901234567890}'
+    )

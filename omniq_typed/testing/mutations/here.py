@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from omniq_typed.errors import NoStrategy
 from omniq_typed.messages.schema_walk import ANYTHING, Place, Schema
-from omniq_typed.testing.mutations.rules import Change, Path, Rule
+from omniq_typed.testing.mutations.rules import Change, Path, Rule, Values, among
 from omniq_typed.testing.strategies.compiler import json_strategy
 from omniq_typed.testing.strategies.readers import accepts
 from omniq_typed.testing.strategies.spots import Peeled, peel
@@ -68,9 +67,9 @@ class Here:
 
     def change(self, rule: Rule, detail: str, *values: Any) -> Change:
         """To one of these values."""
-        return self.change_to(rule, detail, st.sampled_from(values))
+        return self.change_to(rule, detail, among(*values))
 
-    def change_to(self, rule: Rule, detail: str, values: SearchStrategy[Any]) -> Change:
+    def change_to(self, rule: Rule, detail: str, values: Values) -> Change:
         """To a value of a strategy."""
         return Change(self.path, rule, detail, values, self.path)
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and indexes that lead to a value in a JSON tree."""
+Values: TypeAlias = Callable[[], SearchStrategy[Any]]
+"""Of the many ways to break a payload one is chosen: the strategies of the others are not made."""
+
+
+def among(*values: Any) -> Values:
+    """One of these."""
+    return lambda: st.sampled_from(values)
 
 
 class Rule(StrEnum):
@@ -45,13 +54,13 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A way to break one rule. `values`: what may stand at `path` afterwards; `subject`: the path
-    of what is wrong then, also of a field that is missing; `detail`: the rule in full: `ge=0`."""
+    """A way to break one rule. `values`: makes what may stand at `path` afterwards; `subject`: the
+    path of what is wrong then, also of a missing field; `detail`: the rule in full: `ge=0`."""
 
     path: Path
     rule: Rule
     detail: str
-    values: SearchStrategy[Any]
+    values: Values
     subject: Path
 
 

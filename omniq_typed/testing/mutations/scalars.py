@@ -14,14 +14,15 @@ from hypothesis.strategies import SearchStrategy
 from pydantic_core import to_jsonable_python
 
 from omniq_typed.messages.schema_walk import Place
-from omniq_typed.testing.mutations.rules import Rule
+from omniq_typed.testing.mutations.rules import Rule, Values, among
 
-Breach: TypeAlias = tuple[Rule, str, SearchStrategy[Any]]
+Breach: TypeAlias = tuple[Rule, str, Values]
 """The rule, the rule in full, and values that break it."""
 
 _BOUNDS = ("ge", "gt", "le", "lt")
 _BELOW = frozenset({"ge", "gt"})
 _YEARS = timedelta(days=3660)
+_SIGNS = st.sampled_from("aZ0-_ ./é\u0663\n")
 
 
 def breaches(place: Place, value: Any) -> Iterator[Breach]:
@@ -36,7 +37,7 @@ def _numbers(place: Place, value: Any) -> Iterator[Breach]:
     step = place.schema.get("multiple_of")
     if step and isinstance(value, int | float):
         beside = [value + step / 2] if place.kind == "float" else [value + 1, value - 1]
-        yield Rule.MULTIPLE, f"multiple_of={step}", st.sampled_from(beside)
+        yield Rule.MULTIPLE, f"multiple_of={step}", among(*beside)
 
 
 def _decimals(place: Place, value: Any) -> Iterator[Breach]:
@@ -45,22 +46,22 @@ def _decimals(place: Place, value: Any) -> Iterator[Breach]:
     number = Decimal(str(value))
     step = schema.get("multiple_of")
     if step:
-        yield Rule.MULTIPLE, f"multiple_of={step}", st.just(str(number + Decimal(step) / 2))
+        yield Rule.MULTIPLE, f"multiple_of={step}", among(str(number + Decimal(step) / 2))
     places, digits = schema.get("decimal_places"), schema.get("max_digits")
     if places is not None:
         more = Decimal(1).scaleb(-places - 1)
-        yield Rule.DIGITS, f"decimal_places={places}", st.just(str(number + more))
+        yield Rule.DIGITS, f"decimal_places={places}", among(str(number + more))
     if digits is not None:
-        yield Rule.DIGITS, f"max_digits={digits}", st.just("9" * (digits + 1))
-    yield Rule.FORMAT, "a decimal number", _no_such_text(str(value), ["1,5", "0x1", "--1", "NaN"])
+        yield Rule.DIGITS, f"max_digits={digits}", among("9" * (digits + 1))
+    yield Rule.FORMAT, "a decimal number", near(str(value), "1,5", "0x1", "--1", "NaN")
 
 
 def _bounds(place: Place) -> Iterator[Breach]:
     for name in _BOUNDS:
         bound = place.schema.get(name)
         if bound is not None:
-            beyond = _beyond(place.kind, name, bound)
-            yield Rule.BOUND, f"{name}={bound}", st.sampled_from(beyond).map(to_jsonable_python)
+            beyond = map(to_jsonable_python, _beyond(place.kind, name, bound))
+            yield Rule.BOUND, f"{name}={bound}", among(*beyond)
 
 
 def _beyond(kind: str, name: str, bound: Any) -> list[Any]:
@@ -91,23 +92,23 @@ def _texts(place: Place, value: Any) -> Iterator[Breach]:
     schema = place.schema
     least, most = schema.get("min_length") or 0, schema.get("max_length")
     if least:
-        yield Rule.LENGTH, f"min_length={least}", st.just(value[: least - 1])
+        yield Rule.LENGTH, f"min_length={least}", among(value[: least - 1])
     if most is not None:
         more = (value or "x") * (most + 1)
-        yield Rule.LENGTH, f"max_length={most}", st.just(more[: most + 1])
+        yield Rule.LENGTH, f"max_length={most}", among(more[: most + 1])
     pattern = schema.get("pattern")
     if pattern is not None:
         text = getattr(pattern, "pattern", pattern)
-        yield Rule.PATTERN, f"pattern={text}", one_character_off(value)
+        yield Rule.PATTERN, f"pattern={text}", near(value)
 
 
 def _bytes(place: Place, value: Any) -> Iterator[Breach]:
     mode = place.config.get("val_json_bytes", "utf8")
     if mode != "utf8":
-        yield Rule.FORMAT, mode, _no_such_text(value, ["?", "A", "===", "ß"])
+        yield Rule.FORMAT, mode, near(value, "?", "A", "===", "ß")
     least = place.schema.get("min_length")
     if least:
-        yield Rule.LENGTH, f"min_length={least}", st.just("")
+        yield Rule.LENGTH, f"min_length={least}", among("")
 
 
 def _moments(place: Place, value: Any) -> Iterator[Breach]:
@@ -118,13 +119,13 @@ def _moments(place: Place, value: Any) -> Iterator[Breach]:
         "datetime": ["2024-02-30T00:00:00Z", "2024-06-01T25:00:00Z", "yesterday"],
         "timedelta": ["P1Q", "PT", "an hour"],
     }[place.kind]
-    yield Rule.FORMAT, f"a {place.kind}", _no_such_text(value, odd)
+    yield Rule.FORMAT, f"a {place.kind}", near(value, *odd)
     yield from _now(place)
     zone = place.schema.get("tz_constraint")
     if zone == "naive":
-        yield Rule.TIMEZONE, "without a time zone", st.just(f"{value}Z")
+        yield Rule.TIMEZONE, "without a time zone", among(f"{value}Z")
     elif zone is not None:
-        yield Rule.TIMEZONE, "with a time zone", st.just(_without_zone(place.kind, value))
+        yield Rule.TIMEZONE, "with a time zone", among(_without_zone(place.kind, value))
 
 
 def _now(place: Place) -> Iterator[Breach]:
@@ -135,7 +136,7 @@ def _now(place: Place) -> Iterator[Breach]:
     other: Any = moment.date() if place.kind == "date" else moment
     if place.schema.get("tz_constraint") == "naive":
         other = moment.replace(tzinfo=None)
-    yield Rule.BOUND, f"in the {when}", st.just(other.isoformat())
+    yield Rule.BOUND, f"in the {when}", among(other.isoformat())
 
 
 def _without_zone(kind: str, value: str) -> str:
@@ -149,33 +150,33 @@ def _names(place: Place, value: Any) -> Iterator[Breach]:
         schemes = place.schema.get("allowed_schemes")
         if schemes:
             odd.append("gopher://example.com/")
-        yield Rule.FORMAT, "a URL", st.sampled_from(odd)
+        yield Rule.FORMAT, "a URL", among(*odd)
         most = place.schema.get("max_length")
         if most is not None:
-            yield Rule.LENGTH, f"max_length={most}", st.just(f"{value}{'x' * most}")
+            yield Rule.LENGTH, f"max_length={most}", among(f"{value}{'x' * most}")
         return
-    yield Rule.FORMAT, "a UUID", _no_such_text(value, ["not-a-uuid", "0190163d-8694"])
+    yield Rule.FORMAT, "a UUID", near(value, "not-a-uuid", "0190163d-8694")
     version = place.schema.get("version")
     if version is not None:
         other = 4 if version != 4 else 1
         wrong = f"{value[:14]}{other}{value[15:]}"
-        yield Rule.FORMAT, f"version {version}", st.just(wrong)
+        yield Rule.FORMAT, f"version {version}", among(wrong)
 
 
-def _no_such_text(value: Any, odd: list[str]) -> SearchStrategy[str]:
-    return st.one_of(st.sampled_from(odd), one_character_off(str(value)), st.just(""))
+def near(text: str, *odd: str) -> Values:
+    """Texts that are hardly of the same kind: some odd ones, and one character more, less, or
+    another one."""
+    return lambda: st.one_of(st.sampled_from([*odd, ""]), _one_character_off(text))
 
 
-def one_character_off(text: str) -> SearchStrategy[str]:
-    """One character more, less, or another one."""
+def _one_character_off(text: str) -> SearchStrategy[str]:
     at = st.integers(0, max(len(text) - 1, 0))
-    signs = st.sampled_from("aZ0-_ ./é\u0663\n")
-    ways = [
-        st.builds(lambda index, sign: text[:index] + sign + text[index + 1 :], at, signs),
-        st.builds(lambda index, sign: text[:index] + sign + text[index:], at, signs),
-        signs.map(lambda sign: text + sign),
-    ]
-    return st.one_of(at.map(lambda index: text[:index] + text[index + 1 :]), *ways)
+    return st.one_of(
+        at.map(lambda index: text[:index] + text[index + 1 :]),
+        st.builds(lambda index, sign: text[:index] + sign + text[index + 1 :], at, _SIGNS),
+        st.builds(lambda index, sign: text[:index] + sign + text[index:], at, _SIGNS),
+        _SIGNS.map(lambda sign: text + sign),
+    )
 
 
 _BY_KIND: dict[str, Callable[[Place, Any], Iterator[Breach]]] = {

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from hypothesis import strategies as st
-
 from omniq_typed.messages.schema_walk import (
     ANYTHING,
     ARRAYS,
@@ -20,8 +18,8 @@ from omniq_typed.messages.schema_walk import (
     items_of_named_tuple,
 )
 from omniq_typed.testing.mutations.here import Here, resolved
-from omniq_typed.testing.mutations.rules import Change, Rule
-from omniq_typed.testing.mutations.scalars import one_character_off
+from omniq_typed.testing.mutations.rules import Change, Rule, among
+from omniq_typed.testing.mutations.scalars import near
 from omniq_typed.testing.strategies.objects import is_required
 
 Walk: TypeAlias = Callable[[Here], Iterator[Change]]
@@ -46,12 +44,12 @@ def objects(walk: Walk, here: Here) -> Iterator[Change]:
     if extra_of(body) == "forbid":
         more = {**here.tree, _UNKNOWN_NAME: 1}
         subject = (*here.path, _UNKNOWN_NAME)
-        yield Change(here.path, Rule.EXTRA, "no other fields", st.just(more), subject)
+        yield Change(here.path, Rule.EXTRA, "no other fields", among(more), subject)
 
 
 def _without(here: Here, name: str, rule: Rule, detail: str) -> Change:
     rest = {key: each for key, each in here.tree.items() if key != name}
-    return Change(here.path, rule, detail, st.just(rest), (*here.path, name))
+    return Change(here.path, rule, detail, among(rest), (*here.path, name))
 
 
 def arrays(walk: Walk, here: Here) -> Iterator[Change]:
@@ -76,11 +74,17 @@ def mappings(walk: Walk, here: Here) -> Iterator[Change]:
 
 
 def _other_key(here: Here, key: str) -> Change:
-    odd = st.one_of(st.just(_NO_KEY), one_character_off(key))
-    renamed = odd.map(
-        lambda other: {other if name == key else name: each for name, each in here.tree.items()}
+    def renamed(other: str) -> dict[str, Any]:
+        return {other if name == key else name: each for name, each in here.tree.items()}
+
+    others, subject = near(key, _NO_KEY), (*here.path, key)
+    return Change(
+        here.path,
+        Rule.KEY,
+        "a key of its kind",
+        lambda: others().map(renamed),
+        subject,
     )
-    return Change(here.path, Rule.KEY, "a key of its kind", renamed, (*here.path, key))
 
 
 def _lengths(here: Here, resized: Callable[[int], Any]) -> Iterator[Change]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hypothesis import strategies as st
-
 from omniq_typed.messages.schema_walk import Place, choices_of, kinds_of
 from omniq_typed.testing.mutations.here import Here, Readers, resolved
-from omniq_typed.testing.mutations.rules import Change, Rule
-from omniq_typed.testing.mutations.scalars import breaches, one_character_off
+from omniq_typed.testing.mutations.rules import Change, Rule, among
+from omniq_typed.testing.mutations.scalars import breaches, near
 from omniq_typed.testing.mutations.shapes import SHAPES
 from omniq_typed.testing.strategies.known_types import known_texts
 from omniq_typed.testing.strategies.objects import OBJECTS
-from omniq_typed.testing.strategies.spots import Peeled, asks_around, function_of, is_pydantics
+from omniq_typed.testing.strategies.spots import (
+    Peeled,
+    asks_around,
+    function_of,
+    input_schema,
+    is_pydantics,
+)
 from omniq_typed.testing.strategies.unions import tag_key, values_of, wire_value
 
 _SAMPLES: dict[str, list[Any]] = {
@@ -36,8 +40,12 @@ def changes_of(place: Place, tree: Any, readers: Readers) -> list[Change]:
 
 def _changes(here: Here) -> Iterator[Change]:
     peeled = resolved(here.place)
-    yield from _other_types(here, peeled)
     yield from _by_functions(here, peeled)
+    told = input_schema(peeled)
+    if told is not None:
+        yield from _changes(here.at(here.place.at(told)))
+        return
+    yield from _other_types(here, peeled)
     if known_texts(peeled) is not None:
         yield from _known_text(here, peeled)
         return
@@ -72,14 +80,13 @@ def _by_functions(here: Here, peeled: Peeled) -> Iterator[Change]:
     refused = here.readers.refused(here.place, peeled.place)
     if refused is not None:
         names = [getattr(function_of(each), "__name__", "a function") for each in functions]
-        yield here.change_to(Rule.VALIDATOR, " or ".join(names), refused)
+        yield here.change_to(Rule.VALIDATOR, " or ".join(names), lambda: refused)
 
 
 def _known_text(here: Here, peeled: Peeled) -> Iterator[Change]:
     if isinstance(here.tree, str):
-        odd = st.one_of(st.sampled_from(["", "?"]), one_character_off(here.tree))
         name = getattr(peeled.content.instance_of, "__name__", "a text of its kind")
-        yield here.change_to(Rule.FORMAT, name, odd)
+        yield here.change_to(Rule.FORMAT, name, near(here.tree, "?"))
 
 
 def _values(here: Here) -> Iterator[Change]:
@@ -115,9 +122,9 @@ def _tagged_union(here: Here) -> Iterator[Change]:
     tag, subject = here.tree.get(key), (*here.path, key)
     choices = {wire_value(each): it for each, it in here.place.schema["choices"].items()}
     lacking = {name: each for name, each in here.tree.items() if name != key}
-    yield Change(here.path, Rule.TAG, f"{key} tells which", st.just(lacking), subject)
+    yield Change(here.path, Rule.TAG, f"{key} tells which", among(lacking), subject)
     wrong = [each for each in (f"{tag}x", "", _NO_VALUE) if each not in choices]
-    yield Change(subject, Rule.TAG, f"one of {[*choices]}", st.sampled_from(wrong), subject)
+    yield Change(subject, Rule.TAG, f"one of {[*choices]}", among(*wrong), subject)
     if tag in choices:
         yield from _changes(here.at(here.place.at(choices[tag])))
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from omniq_typed.errors import NoStrategy
-from omniq_typed.messages.schema_walk import ANYTHING, Place, Schema, body_of
-from omniq_typed.schema.regex_parser import UnknownRegex
+from omniq_typed.messages.schema_walk import ANYTHING, Place, body_of
+from omniq_typed.schema.regex.regex_parser import UnknownRegex
 from omniq_typed.testing.strategies.automata import NoText
 from omniq_typed.testing.strategies.containers import CONTAINERS, TooDeep
 from omniq_typed.testing.strategies.known_types import known_texts
@@ -22,7 +22,14 @@ from omniq_typed.testing.strategies.objects import OBJECTS, has_fields_that_ask,
 from omniq_typed.testing.strategies.readers import Sieve, accepts, converted
 from omniq_typed.testing.strategies.recursion import recursive_definitions
 from omniq_typed.testing.strategies.registered import registered, registered_for_kind
-from omniq_typed.testing.strategies.spots import Peeled, Spot, asks_around, function_of, peel
+from omniq_typed.testing.strategies.spots import (
+    Peeled,
+    Spot,
+    asks_around,
+    function_of,
+    input_schema,
+    peel,
+)
 from omniq_typed.testing.strategies.texts import TEXTS, is_changed_when_read
 from omniq_typed.testing.strategies.unions import UNIONS
 
@@ -82,7 +89,7 @@ class _Compiler:
             return converted(self._subject, spot, given)
         if known is not None:
             return self._checked(spot, peeled, known)
-        told = _input_schema(peeled)
+        told = input_schema(peeled)
         inner = replace(spot, place=peeled.place) if told is None else spot.at(told)
         found = self._content(inner) if told is None else self._build(inner)
         return self._checked(spot, peeled, found) if _needs_check(peeled) else found
@@ -155,12 +162,6 @@ class _Compiler:
         return Sieve(self._subject, spot.pointer, accepts(spot.place)).of(strategy)
 
 
-def _input_schema(peeled: Peeled) -> Schema | None:
-    """A function that says what it takes (`json_schema_input_type`) is believed."""
-    told = (each.get("json_schema_input_schema") for each in peeled.functions)
-    return next((each for each in told if each and each.get("type") != "any"), None)
-
-
 def _needs_check(peeled: Peeled) -> bool:
     """Where a strategy may miss what the reader wants."""
     kind, schema = peeled.kind, peeled.place.schema
@@ -170,6 +171,4 @@ def _needs_check(peeled: Peeled) -> bool:
         return has_fields_that_ask(peeled.place)
     if kind in ("float", "decimal"):
         return "multiple_of" in schema
-    if kind == "bytes":
-        return "min_length" in schema or "max_length" in schema
     return kind == "str" and ("pattern" in schema or is_changed_when_read(peeled.place))

@@ -11,10 +11,10 @@ from hypothesis.strategies import SearchStrategy
 
 from omniq_typed.errors import NoStrategy
 from omniq_typed.messages.schema_walk import Place
-from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.shape import Json, Schema, Shape
-from omniq_typed.schema.shapes import Shapes
-from omniq_typed.schema.text_formats import PATTERNS
+from omniq_typed.schema.regex.regex_parser import UnknownRegex
+from omniq_typed.schema.sampling.shape import Json, Schema, Shape
+from omniq_typed.schema.sampling.shapes import Shapes
+from omniq_typed.schema.sampling.text_formats import PATTERNS
 from omniq_typed.testing.strategies.automata import NoText, matching
 from omniq_typed.testing.strategies.collections import ROOM, entries, limits, several
 from omniq_typed.testing.strategies.containers import ANY_JSON
@@ -79,10 +79,11 @@ class _Maker:
         return self._made[key]
 
     def _fitting(self, schema: Schema, levels: int) -> list[Shape]:
-        """Those that fit, or the lowest."""
+        """Those that fit, or the lowest; null comes first, as the simplest."""
         heights = [(self._shapes.height_of(each), each) for each in self._shapes.of(schema)]
         most = max(levels, min((height for height, _ in heights), default=0))
-        return [each for height, each in heights if height <= most]
+        fitting = [each for height, each in heights if height <= most]
+        return sorted(fitting, key=lambda each: each.kind != "null")
 
     def _shape(self, shape: Shape, path: str, levels: int, inside: int) -> SearchStrategy[Any]:
         if shape.values is not None:

@@ -125,6 +125,12 @@ def asks_around(peeled: Peeled) -> bool:
     )
 
 
+def input_schema(peeled: Peeled) -> Schema | None:
+    """What a function says that it takes (`json_schema_input_type`), which is believed."""
+    told = (each.get("json_schema_input_schema") for each in peeled.functions)
+    return next((each for each in told if each and each.get("type") != "any"), None)
+
+
 def function_of(schema: Schema) -> Any:
     """The Python function of a function-* schema."""
     return (schema.get("function") or {}).get("function")

@@ -12,8 +12,8 @@ from hypothesis.errors import InvalidArgument as HypothesisRefuses
 from hypothesis.strategies import SearchStrategy
 
 from omniq_typed.messages.schema_walk import Place
-from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.regexes import to_ecma
+from omniq_typed.schema.regex.regex_parser import UnknownRegex
+from omniq_typed.schema.wire.regexes import to_ecma
 from omniq_typed.testing.strategies.automata import matching
 
 # Surrogates alone are no text that JSON could carry.
@@ -75,8 +75,11 @@ def bytes_texts(place: Place) -> SearchStrategy[Any]:
     most = place.schema.get("max_length")
     mode = place.config.get("val_json_bytes", "utf8")
     if mode == "utf8":
+        plain = st.text(_ASCII, min_size=least, max_size=most)
         # One character has up to four bytes.
-        return st.text(ANY_CHARACTER, min_size=-(-least // 4), max_size=most)
+        fits = most is None or least <= most // 4
+        any_kind = st.text(ANY_CHARACTER, min_size=least, max_size=most and most // 4)
+        return st.one_of(plain, any_kind) if fits else plain
     data = st.binary(min_size=least, max_size=most)
     if mode == "hex":
         return data.map(bytes.hex)
