@@ -283,6 +283,26 @@ def test_just_as_many_as_the_limit_are_no_fault(bus: MemoryBus) -> None:
     assert len(bus.run_pending(queues=["orders"], limit=5)) == 5
 
 
+def test_queues_that_publish_to_each_other_are_worked_off_to_the_end(bus: MemoryBus) -> None:
+    for queue, to in (("ping", "pong"), ("pong", "ping")):
+
+        @bus.consumer(Line, queue=queue)
+        def on_line(ctx: Ctx[Line], to: str = to) -> None:
+            if len(ctx.payload["sku"]) < 5:
+                line = {"sku": ctx.payload["sku"] + "x"}
+                ctx.exec.publish_json(line, message_type=Line, queue=to)
+
+    bus.publish_json({"sku": ""}, message_type=Line, queue="pong")
+    assert [each.queue for each in bus.run_pending()] == ["pong", "ping"] * 3
+
+
+def test_what_is_paused_is_not_held_for_endless(bus: MemoryBus) -> None:
+    bus.consumer(Line)(lambda ctx: ctx.exec.pause(queue="lines"))
+    bus.publish_many(Envelope({"sku": str(n)}, message_type=Line) for n in range(2))
+    assert len(bus.run_pending(limit=1)) == 1
+    assert len(bus.pending()) == 1
+
+
 def test_a_paused_queue_waits(bus: MemoryBus) -> None:
     order("A", 1)
     plain = OmniqClient(url=bus.url)
