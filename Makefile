@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 WORKERS ?= 2
 ARGS ?=
+# The revision with whose schemas `make schemas` compares the code.
+BASE ?= HEAD
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long test-all interop types lint format bench clean
+.PHONY: help demo test test-long test-all interop types lint format schemas bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +54,10 @@ lint: $(VENV)/.dev ## ruff: rules and format
 format: $(VENV)/.dev ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schemas: $(VENV)/.dev ## Is schemas/ current, and compatible with that at the revision BASE?
+	$(BIN)/omniq-typed schema export examples.all_messages --check
+	$(BIN)/omniq-typed schema check examples.all_messages --against git:$(BASE)
 
 bench: $(VENV)/.dev ## What each operation costs in calls, bytes and time, and what checking costs
 	$(BIN)/python -m benchmarks.operation_cost

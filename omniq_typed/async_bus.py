@@ -26,6 +26,7 @@ from omniq_typed.consumers import Consumers, embedded_url, url_from_env
 from omniq_typed.context import AsyncCtx
 from omniq_typed.core import children
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.core.waiting import POLL_INTERVAL_S
 from omniq_typed.messages.envelope import Envelope
 from omniq_typed.messages.message_type import MessageType
@@ -40,7 +41,9 @@ from omniq_typed.models import Ordering, PublishResult, VersionCount
 from omniq_typed.monitor import AsyncQueueMonitor
 from omniq_typed.protocols import RetryPolicy
 from omniq_typed.publishing import AsyncPublisher, Settings, as_envelopes
+from omniq_typed.registration import Register, Registration, check_register
 from omniq_typed.transport.connect import connect_async
+from omniq_typed.transport.steps import run_steps_async
 from omniq_typed.worker.aio import run_async_worker
 from omniq_typed.worker.invalid import InvalidJob, InvalidOutcome, InvalidPolicy
 from omniq_typed.worker.lane import LaneOptions
@@ -76,6 +79,7 @@ class AsyncBusOptions(TypedDict, total=False):
     """What `AsyncBus` takes besides its URL."""
 
     registry: Registry
+    register: Register
     middleware: Sequence[AsyncMiddleware]
     source: str
     max_payload_bytes: int
@@ -95,6 +99,7 @@ class AsyncBus:
         url: str,
         *,
         registry: Registry = default_registry,
+        register: Register = "strict",
         middleware: Sequence[AsyncMiddleware] = (),
         source: str = "",
         max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
@@ -103,7 +108,10 @@ class AsyncBus:
     ) -> None:
         """`url`: redis://, rediss://, unix://, embedded:// (in memory), embedded:///path (on
         disk). `middleware`: around every publish and every handler, the first outermost.
-        `source`: who publishes, e.g. 'shop'. Raises InvalidArgument."""
+        `source`: who publishes, e.g. 'shop'. `register`: whether message types are registered in
+        Redis before they are first published or consumed, and refused where they do not keep to
+        what is registered ('strict'), only checked ('check'), or neither ('off'): docs/schemas.md.
+        Raises InvalidArgument."""
         around = check_middleware(middleware, AsyncMiddleware)
         self.transport = connect_async(url)
         settings = Settings(
@@ -113,10 +121,13 @@ class AsyncBus:
             keep_completed=check_int("keep_completed", keep_completed, 0),
             child_memory_ms=check_int("child_memory_ms", child_memory_ms, 1),
         )
+        self._registry = registry
+        self._registration = Registration(registry, check_register(register), source)
         self._publisher = AsyncPublisher(
             self.transport,
             settings,
             partial(async_publishing_chain, around, registry=registry),
+            self._registration,
         )
         self._consumers = Consumers(
             registry,
@@ -140,6 +151,15 @@ class AsyncBus:
     def from_env(cls, **options: Unpack[AsyncBusOptions]) -> Self:
         """A bus on the server that the environment variable OMNIQ_URL names."""
         return cls(url_from_env(), **options)
+
+    @property
+    def registry(self) -> Registry:
+        """The message types that it knows."""
+        return self._registry
+
+    def consumed(self) -> list[tuple[str, MessageType[Any]]]:
+        """Queue and message type of each of its consumers, in order."""
+        return self._consumers.consumed()
 
     async def publish_json(
         self,
@@ -233,6 +253,41 @@ class AsyncBus:
 
         return register
 
+    def raw_consumer(
+        self,
+        name: str,
+        *,
+        queue: str,
+        concurrency: int = 1,
+        retry: RetryPolicy | None = None,
+        middleware: Sequence[AsyncMiddleware] = (),
+        on_invalid: InvalidPolicy | None = None,
+    ) -> AsyncConsumerDecorator[dict[str, Any]]:
+        """Makes an async function, bound method or callable object the handler of all versions of a
+        message type that has no Python class here.
+
+        It takes `AsyncCtx[dict[str, Any]]`, or the dict alone, as JSON has it (a list where the
+        type is one), checked by the reader's schema that is registered for the job's version.
+        Schemas are read when the bus starts, and again when a version turns up that is not known;
+        a job of one that is not registered cannot be decoded ('unknown_type'). The options are
+        those of `consumer`. Raises InvalidMessageType, InvalidArgument.
+        lua/commands/read_schemas.lua
+        """
+
+        def register(handler: Any, /) -> Any:
+            self._consumers.add_raw(
+                name,
+                handler,
+                queue=queue,
+                concurrency=concurrency,
+                retry=retry,
+                middleware=middleware,
+                on_invalid=on_invalid,
+            )
+            return handler
+
+        return register
+
     def on_invalid(self, queue: str) -> Callable[[AsyncInvalidHandler], AsyncInvalidHandler]:
         """Makes an async function what decides about jobs of a queue that cannot be decoded.
 
@@ -247,6 +302,20 @@ class AsyncBus:
             return handler
 
         return register
+
+    async def register_schemas(self) -> tuple[str, ...]:
+        """Registers all message types of the bus's registry now, and not each when it is first
+        published or consumed; with register='check' it only checks them. Answers those that were
+        new or other than before, e.g. 'orders.created v2'; nothing is written where one is refused.
+        They are registered as those of a publisher, also such as the bus only consumes.
+
+        Raises IncompatibleSchema with rule, JSON pointer and example of each break; with the
+        registry as it should be, it costs one round trip. lua/commands/check_schemas.lua,
+        lua/commands/read_schemas.lua, lua/commands/register_schemas.lua
+        """
+        return await run_steps_async(
+            self.transport, self._registration.settling(self._registry.types(), SchemaRole.WRITER)
+        )
 
     async def versions_in_flight(self, queue: str) -> list[VersionCount]:
         """How many jobs of a queue wait, are delayed, active or failed, by message type and
@@ -267,13 +336,19 @@ class AsyncBus:
         The first signal stops the worker: with `drain` after the running jobs, without it at once,
         and they are given back; a second one exits the process. Outside the main thread set
         `stop`. Takes as many jobs as there is room for in one round trip. Raises
-        AuthenticationFailed, PermissionDenied; any other trouble with the server is waited for.
-        lua/commands/reserve.lua
+        AuthenticationFailed, PermissionDenied; any other trouble with the server is waited for;
+        and, before the first job, IncompatibleSchema. lua/commands/reserve.lua
         """
         routes = self._consumers.routes(queues)
         options = LaneOptions(poll_interval_s=poll_interval_s)
         request = StopRequest(drain=drain, event=stop)
-        await run_async_worker(self._publisher, routes, request, options)
+        await run_async_worker(
+            self._publisher,
+            routes,
+            request,
+            options,
+            prepare=lambda: self._consumers.preparing(routes, self._registration),
+        )
 
     async def close(self) -> None:
         """Closes the connections; the embedded server goes with its last user."""

@@ -21,6 +21,7 @@ from omniq_typed.models import BatchResult, NewJob, Ordering, Published, Reserve
 from omniq_typed.publishing import AsyncPublisher, Settings, publish_untyped, untyped_job
 from omniq_typed.transport.aio import AsyncTransport
 from omniq_typed.transport.clients import AnyAsyncClient
+from omniq_typed.transport.connect import async_transport_to
 from omniq_typed.worker.aio import run_async_worker
 from omniq_typed.worker.lane import LaneOptions
 from omniq_typed.worker.routing import untyped_route
@@ -64,7 +65,9 @@ class AsyncOmniqClient:
             password=password,
             ssl=ssl,
         )
-        self.transport = AsyncTransport(server, redis)
+        self.transport = (
+            AsyncTransport(client=redis) if server is None else async_transport_to(server)
+        )
         self._settings = Settings(
             max_payload_bytes=check_int("max_payload_bytes", max_payload_bytes, 2),
             keep_completed=check_int("keep_completed", keep_completed, 0),

@@ -28,6 +28,7 @@ from omniq_typed.models import (
 from omniq_typed.publishing import Publisher, Settings, publish_untyped, untyped_job
 from omniq_typed.transport import address as addresses
 from omniq_typed.transport.clients import AnyClient
+from omniq_typed.transport.connect import transport_to
 from omniq_typed.transport.sync import SyncTransport
 from omniq_typed.worker.lane import LaneOptions
 from omniq_typed.worker.pool import run_worker
@@ -98,7 +99,7 @@ class OmniqClient:
             password=password,
             ssl=ssl,
         )
-        self.transport = SyncTransport(server, redis)
+        self.transport = SyncTransport(client=redis) if server is None else transport_to(server)
         self._settings = Settings(
             max_payload_bytes=check_int("max_payload_bytes", max_payload_bytes, 2),
             keep_completed=check_int("keep_completed", keep_completed, 0),

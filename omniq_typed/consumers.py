@@ -10,12 +10,17 @@ from urllib.parse import quote
 
 from omniq_typed.core.arguments import check_int
 from omniq_typed.core.backoff import JobBackoff
-from omniq_typed.core.keys import check_queue
+from omniq_typed.core.command import Steps
+from omniq_typed.core.keys import check_queue, check_type_name
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.errors import InvalidArgument, InvalidMessageType
+from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
 from omniq_typed.protocols import RetryPolicy
+from omniq_typed.registration import Registration
 from omniq_typed.worker.handling import bind_handler, is_async
 from omniq_typed.worker.invalid import InvalidPolicy
+from omniq_typed.worker.registered import RegisteredSchemas
 from omniq_typed.worker.routing import Consumer, Route
 
 URL_VARIABLE = "OMNIQ_URL"
@@ -50,6 +55,7 @@ class Consumers:
         self._registry = registry
         self._asynchronous = asynchronous
         self._chain = chain
+        self._schemas = RegisteredSchemas()
         self._routes: dict[str, Route] = {}
         self._invalid_handlers: dict[str, Callable[[Any], Any]] = {}
 
@@ -72,23 +78,77 @@ class Consumers:
             raise InvalidMessageType(
                 "queue", f"{message_type.label} names none; pass queue= or set it in @message"
             )
-        check_queue(name)
-        check_int("concurrency", concurrency, 1, MAX_CONCURRENCY)
-        _check_policies(retry, on_invalid)
-        call = bind_handler(handler, message_type.cls, is_async=self._asynchronous)
-        consumer = Consumer(
-            queue=name,
-            handler=self._chain(middleware, call),
-            retry=retry or message_type.retry or JobBackoff(),
+        self._add(
+            name,
+            handler,
+            message_type.cls,
+            retry=retry or message_type.retry,
+            middleware=middleware,
             concurrency=concurrency,
-            name=getattr(handler, "__qualname__", repr(handler)),
+            on_invalid=on_invalid,
             message_type=message_type,
             strict=not lax,
-            on_invalid=on_invalid,
         )
-        route = self._routes.get(name) or Route(name, self._registry)
+
+    def add_raw(
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        *,
+        queue: str,
+        concurrency: int,
+        retry: RetryPolicy | None,
+        middleware: Sequence[Any],
+        on_invalid: InvalidPolicy | None,
+    ) -> None:
+        """A handler of dicts for the registered type `name`. Raises InvalidMessageType,
+        InvalidArgument."""
+        self._add(
+            queue,
+            handler,
+            dict[str, Any],
+            retry=retry,
+            middleware=middleware,
+            concurrency=concurrency,
+            on_invalid=on_invalid,
+            raw_type=check_type_name(name),
+        )
+
+    def _add(
+        self,
+        queue: str,
+        handler: Callable[..., Any],
+        payload_type: Any,
+        *,
+        retry: RetryPolicy | None,
+        middleware: Sequence[Any],
+        concurrency: int,
+        on_invalid: InvalidPolicy | None,
+        **facts: Any,
+    ) -> None:
+        """`facts`: what else a Consumer of this kind has."""
+        check_queue(queue)
+        check_int("concurrency", concurrency, 1, MAX_CONCURRENCY)
+        _check_policies(retry, on_invalid)
+        call = bind_handler(handler, payload_type, is_async=self._asynchronous)
+        consumer = Consumer(
+            queue=queue,
+            handler=self._chain(middleware, call),
+            retry=retry or JobBackoff(),
+            concurrency=concurrency,
+            name=getattr(handler, "__qualname__", repr(handler)),
+            on_invalid=on_invalid,
+            function=handler,
+            **facts,
+        )
+        route = self._routes.get(queue) or Route(queue, self._registry, self._schemas)
         route.add(consumer)
-        self._routes[name] = route
+        self._routes[queue] = route
+
+    def consumed(self) -> list[tuple[str, MessageType[Any]]]:
+        """Queue and message type of each handler, in order."""
+        found = [(queue, each) for queue, it in self._routes.items() for each in it.types()]
+        return sorted(found, key=lambda pair: (pair[0], pair[1].name, pair[1].version))
 
     def add_invalid_handler(self, queue: str, handler: Callable[[Any], Any]) -> None:
         """Raises InvalidMessageType, InvalidArgument."""
@@ -124,6 +184,23 @@ class Consumers:
         for route in routes:
             route.check()
         return routes
+
+    def preparing(self, routes: Iterable[Route], registration: Registration) -> Steps[None] | None:
+        """What a worker on these routes needs of the registry of schemas before its first job;
+        None: nothing."""
+        types = registration.missing(
+            (each for route in routes for each in route.types()), SchemaRole.READER
+        )
+        raw_types = [name for route in routes for name in route.raw_types]
+        return self._preparing(registration, types, raw_types) if types or raw_types else None
+
+    def _preparing(
+        self, registration: Registration, types: list[MessageType[Any]], raw_types: list[str]
+    ) -> Steps[None]:
+        if types:
+            yield from registration.settling(types, SchemaRole.READER)
+        if raw_types:
+            yield from self._schemas.reading(raw_types)
 
 
 def _check_policies(retry: object, on_invalid: object) -> None:

@@ -7,6 +7,7 @@
     │   ├── BatchTooLarge
     │   ├── InvalidPayload                a typed payload that its own type does not allow
     │   ├── InvalidMessageType            a message type or a handler that cannot be registered
+    │   │   └── IncompatibleSchema        a version that does not keep to those registered
     │   ├── InvalidBatch                  messages of publish_many that could never be published
     │   └── NoStrategy                    a type that omniq_typed.testing can make no values of
     ├── OperationRefused (RuntimeError)   the server ran the script and said no
@@ -44,6 +45,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from omniq_typed.models import PublishResult
+    from omniq_typed.schema.compatibility.report import Finding
 
 
 class OmniqError(Exception):
@@ -119,6 +121,22 @@ class InvalidPayload(InvalidArgument):
 
 class InvalidMessageType(InvalidArgument):
     """A message type or handler that cannot be registered."""
+
+
+class IncompatibleSchema(InvalidMessageType):
+    """A version of a message type that does not keep to what its registered versions ask for.
+    Nothing was registered, published or consumed.
+
+    `name` and `version` are those of the first one; `breaks`: all that is wrong, each with rule,
+    JSON pointer and, where one was found, a payload that would be refused: the findings of
+    schema/compatibility/report.py.
+    """
+
+    def __init__(self, name: str, version: int, problem: str, breaks: tuple[Finding, ...]) -> None:
+        super().__init__("schema", problem)
+        self.name = name
+        self.version = version
+        self.breaks = breaks
 
 
 class InvalidBatch(InvalidArgument):

@@ -12,6 +12,7 @@ from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import duplicate_error, enqueue, publish_one
 from omniq_typed.core.payloads import encode_untyped
+from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.errors import (
     BatchInterrupted,
     InvalidArgument,
@@ -20,9 +21,12 @@ from omniq_typed.errors import (
 )
 from omniq_typed.messages.codec import encode_unregistered
 from omniq_typed.messages.envelope import Addressed, Envelope, address, new_job_id
+from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry, default_registry
 from omniq_typed.models import NewJob, Ordering, Published, PublishResult
+from omniq_typed.registration import Registration
 from omniq_typed.transport.aio import AsyncTransport
+from omniq_typed.transport.steps import run_steps, run_steps_async
 from omniq_typed.transport.sync import SyncTransport
 
 JOBS_PER_CALL = 100
@@ -83,10 +87,12 @@ def publish_untyped(
     return publish_one(queue, job, now_ms=now_ms, max_payload_bytes=settings.max_payload_bytes)
 
 
-def publish_typed(settings: Settings, envelope: Envelope[Any]) -> Command[str]:
-    """The command that publishes a message."""
+def publish_typed(
+    settings: Settings, envelope: Envelope[Any]
+) -> tuple[MessageType[Any], Command[str]]:
+    """The type of a message, and the command that publishes it."""
     ready = address(envelope, settings.registry, settings.source)
-    return publish_one(
+    return ready.message_type, publish_one(
         ready.queue, ready.job, max_payload_bytes=settings.max_payload_bytes, same=ready.is_same
     )
 
@@ -96,21 +102,31 @@ def _unwrapped(publish: Any) -> Any:
 
 
 class Publisher:
-    """Publishes typed messages of one bus through its middleware (`wrap`)."""
+    """Publishes typed messages of one bus through its middleware (`wrap`), and registers their
+    types before the first message of each (`registration` None: never)."""
 
     def __init__(
         self,
         transport: SyncTransport,
         settings: Settings,
         wrap: Callable[[Publish], Publish] = _unwrapped,
+        registration: Registration | None = None,
     ) -> None:
         self.transport = transport
         self.settings = settings
         self._wrap = wrap
+        self._registration = registration
         self.publish: Publish = wrap(self._send)
 
     def _send(self, envelope: Envelope[Any]) -> str:
-        return self.transport.run(publish_typed(self.settings, envelope))
+        message_type, command = publish_typed(self.settings, envelope)
+        self._register([message_type])
+        return self.transport.run(command)
+
+    def _register(self, types: Iterable[MessageType[Any]]) -> None:
+        known, role = self._registration, SchemaRole.WRITER
+        if known is not None and (missing := known.missing(types, role)):
+            run_steps(self.transport, known.settling(missing, role))
 
     def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
         """One call per queue and 100 messages. Raises InvalidBatch before anything is published,
@@ -120,7 +136,9 @@ class Publisher:
         for envelope in envelopes:
             with batch.item():
                 batch.answered(publish(envelope))
-        for call in batch.calls():
+        calls = batch.calls()
+        self._register(batch.types())
+        for call in calls:
             try:
                 batch.note(call, self.transport.run(call.command))
             except ServerError as error:
@@ -136,14 +154,23 @@ class AsyncPublisher:
         transport: AsyncTransport,
         settings: Settings,
         wrap: Callable[[AsyncPublish], AsyncPublish] = _unwrapped,
+        registration: Registration | None = None,
     ) -> None:
         self.transport = transport
         self.settings = settings
         self._wrap = wrap
+        self._registration = registration
         self.publish: AsyncPublish = wrap(self._send)
 
     async def _send(self, envelope: Envelope[Any]) -> str:
-        return await self.transport.run(publish_typed(self.settings, envelope))
+        message_type, command = publish_typed(self.settings, envelope)
+        await self._register([message_type])
+        return await self.transport.run(command)
+
+    async def _register(self, types: Iterable[MessageType[Any]]) -> None:
+        known, role = self._registration, SchemaRole.WRITER
+        if known is not None and (missing := known.missing(types, role)):
+            await run_steps_async(self.transport, known.settling(missing, role))
 
     async def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
         """As `Publisher.publish_many`."""
@@ -156,7 +183,9 @@ class AsyncPublisher:
         for envelope in envelopes:
             with batch.item():
                 batch.answered(await publish(envelope))
-        for call in batch.calls():
+        calls = batch.calls()
+        await self._register(batch.types())
+        for call in calls:
             try:
                 batch.note(call, await self.transport.run(call.command))
             except ServerError as error:
@@ -212,6 +241,10 @@ class Batch:
                     self._results[index] = None
                 return calls
         raise InvalidBatch(self._errors)
+
+    def types(self) -> list[MessageType[Any]]:
+        """The types of the messages that were accepted, each once."""
+        return list(dict.fromkeys(ready.message_type for _, ready in self._accepted))
 
     def _call(self, items: list[tuple[int, Addressed]]) -> BatchCall:
         jobs = [ready.job for _, ready in items]

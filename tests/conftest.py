@@ -1,16 +1,19 @@
 """Servers for every test, each started by the first test that asks for it.
 
-Under pytest-xdist every worker has servers of its own.
+Under pytest-xdist every worker has servers of its own; packages of Node are fetched once for all.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests import node
+from tests.memory_engine import MemoryEngine, sort_out
 from tests.servers import (
     AnyServer,
     Cluster,
@@ -20,6 +23,15 @@ from tests.servers import (
     start_redis,
     start_valkey,
 )
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses by marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Which tests run on a memory server, and when; see tests/memory_engine.py."""
+    left_out = sort_out(items)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
 
 S = TypeVar("S", Server, Cluster)
 
@@ -62,22 +74,29 @@ def valkey_cluster() -> Iterator[Cluster]:
     yield from _serve(lambda: start_cluster("valkey"))
 
 
+@pytest.fixture(scope="session")
+def memory_engine() -> MemoryEngine:
+    """One memory server for the session. It is not flushed between tests; `server` is."""
+    return MemoryEngine()
+
+
+MEMORY = {"memory": "memory_engine"}
 SINGLE = {"redis": "redis_server", "valkey": "valkey_server"}
 CLUSTERS = {"redis-cluster": "redis_cluster", "valkey-cluster": "valkey_cluster"}
 
 
-@pytest.fixture(params=[*SINGLE])
+@pytest.fixture(params=[*SINGLE, *MEMORY])
 def server(request: pytest.FixtureRequest) -> Server:
     """An empty single server, once Redis and once Valkey."""
-    found: Server = request.getfixturevalue(SINGLE[request.param])
+    found: Server = request.getfixturevalue({**SINGLE, **MEMORY}[request.param])
     _make_fresh(found)
     return found
 
 
-@pytest.fixture(params=[*SINGLE, *CLUSTERS])
+@pytest.fixture(params=[*SINGLE, *CLUSTERS, *MEMORY])
 def any_server(request: pytest.FixtureRequest) -> AnyServer:
     """An empty server: Redis, Valkey, and a cluster of each."""
-    found: AnyServer = request.getfixturevalue({**SINGLE, **CLUSTERS}[request.param])
+    found: AnyServer = request.getfixturevalue({**SINGLE, **CLUSTERS, **MEMORY}[request.param])
     _make_fresh(found)
     return found
 
@@ -85,3 +104,11 @@ def any_server(request: pytest.FixtureRequest) -> AnyServer:
 def _make_fresh(server: AnyServer) -> None:
     server.ensure_running()
     server.flushall()
+
+
+@pytest.fixture(scope="session")
+def node_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose node_modules has what the tests need. Skips where npm does not answer."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return node.install(shared / "node")

@@ -14,18 +14,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from omniq_typed import (
-    AsyncBus,
     AsyncOmniqClient,
-    Bus,
     OmniqClient,
     QueueMonitor,
     Registry,
     message,
 )
+from omniq_typed.core.keys import wake_key
+from omniq_typed.errors import ServerError
 from omniq_typed.models import JobInfo, QueueStats
+from omniq_typed.transport.connect import connect
+from tests.memory_engine import async_bus_at, bus_at
 from tests.servers import wait_until
 
 Face = Literal["sync", "async"]
@@ -109,18 +111,45 @@ def bus_worker(
     """A typed worker. Handlers are plain functions; the asyncio one runs them in threads."""
 
     def run(stop: threading.Event) -> None:
-        with Bus(url, registry=REGISTRY) as bus:
+        with bus_at(url, registry=REGISTRY) as bus:
             for cls, handler, given in consumers:
                 bus.consumer(cls, **given)(handler)
             bus.run(stop=stop, **options)
 
     async def run_async(stop: threading.Event) -> None:
-        async with AsyncBus(url, registry=REGISTRY) as bus:
+        async with async_bus_at(url, registry=REGISTRY) as bus:
             for cls, handler, given in consumers:
                 bus.consumer(cls, **given)(as_async(handler))
             await bus.run(stop=stop, **options)
 
     return running(run if face == "sync" else on_loop(run_async))
+
+
+@contextlib.contextmanager
+def bus_at_work(
+    face: Face, url: str, set_up: Callable[[Any], None], **options: Any
+) -> Iterator[Running]:
+    """A bus of either face that works on what `set_up` registers, in a thread. At the end an idle
+    lane of the queue `orders` is woken, so that nobody waits until it looks up by itself."""
+
+    def run(stop: threading.Event) -> None:
+        with bus_at(url, **options) as bus:
+            set_up(bus)
+            bus.run(stop=stop)
+
+    async def run_async(stop: threading.Event) -> None:
+        async with async_bus_at(url, **options) as bus:
+            set_up(bus)
+            await bus.run(stop=stop)
+
+    with running(run if face == "sync" else on_loop(run_async)) as worker:
+        try:
+            yield worker
+        finally:
+            worker.stop.set()
+            if worker.thread.is_alive():
+                with contextlib.suppress(ServerError), contextlib.closing(connect(url)) as waker:
+                    waker.client.rpush(wake_key("orders"), "stop")
 
 
 def client_worker(
@@ -186,7 +215,7 @@ class Watch:
 
     def __init__(self, url: str) -> None:
         self.client = OmniqClient(url=url)
-        self.bus = Bus(url, registry=REGISTRY)
+        self.bus = bus_at(url, registry=REGISTRY)
         self._monitor = QueueMonitor(self.client)
 
     def job(self, queue: str, job_id: str) -> JobInfo:
@@ -231,19 +260,20 @@ def watching(url: str) -> Iterator[Watch]:
         watch.close()
 
 
-class Program:
-    """A Python program as a process. Its lines are what a test waits for."""
+class Process:
+    """A program as a process. Its lines are what a test waits for; `lines`: all of them so far."""
 
-    def __init__(self, source: str, *args: str) -> None:
+    def __init__(self, command: list[str], cwd: Path, env: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-c", source, *args],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            command,
+            cwd=cwd,
+            env={**os.environ, **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
+        self.lines: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
         self.errors: list[str] = []
         self._readers = [
@@ -256,6 +286,7 @@ class Program:
     def _read_lines(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self.lines.append(line.strip())
             self._lines.put(line.strip())
 
     def _read_errors(self) -> None:
@@ -283,7 +314,7 @@ class Program:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still runs after {timeout_s} s") from None
 
-    def __enter__(self) -> Program:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -295,3 +326,11 @@ class Program:
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
+
+
+class Program(Process):
+    """A Python program, by its source."""
+
+    def __init__(self, source: str, *args: str) -> None:
+        command = [sys.executable, "-u", "-c", source, *args]
+        super().__init__(command, ROOT, {"PYTHONPATH": str(ROOT)})

@@ -1,8 +1,13 @@
 -- child_ack: a child of a set is done; it counts once, however often it says so.
 -- KEYS: {cc:KEY}:count, {cc:KEY}:done, {cc:KEY}:finished
--- ARGV: child_id, remember_ms (how long the finished set remembers who finished it)
+-- ARGV:
+--   child_id: text
+--   remember_ms: int; how long the finished set remembers who finished it
 -- DERIVED: (none)
--- RETURNS: {'OK', remaining} or {'ERR', NO_COUNTER|ALREADY_FINISHED}
+-- RETURNS: {'OK', remaining} | {'ERR', code}
+--   remaining: int; children still to finish
+--   code: 'NO_COUNTER'|'ALREADY_FINISHED'
+-- EFFECT: writes; repeatable
 -- STATE: (none)
 -- INVARIANT: 0 goes to one child only, and to that child again when it asks again: a crash
 --   between the acknowledgement and what follows from it loses nothing

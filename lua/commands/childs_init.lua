@@ -1,8 +1,11 @@
 -- childs_init: starts the completion counter of a set of child jobs.
 -- KEYS: {cc:KEY}:count, {cc:KEY}:done, {cc:KEY}:finished
--- ARGV: expected (number of children, >= 1)
+-- ARGV:
+--   expected: int; number of children, at least 1
 -- DERIVED: (none)
--- RETURNS: {'OK'} or {'ERR', ALREADY_INIT|BAD_EXPECTED}
+-- RETURNS: {'OK'} | {'ERR', code}
+--   code: 'ALREADY_INIT'|'BAD_EXPECTED'
+-- EFFECT: writes; not repeatable
 -- STATE: (none)
 -- INVARIANT: once per key, for as long as the finished set is remembered
 

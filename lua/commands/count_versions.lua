@@ -1,12 +1,18 @@
 -- count_versions: counts the jobs of one lane by message type and version, one step of the lane.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: lane (wait|active|delayed|failed; wait holds grouped jobs too), cursor ('0' = the start),
---   count (jobs looked at, about; a lane of up to zset-max-listpack-entries is one step)
+-- ARGV:
+--   lane: 'wait'|'active'|'delayed'|'failed'; wait holds grouped jobs too
+--   cursor: int; 0 = the start, then next_cursor of the reply
+--   count: int; jobs looked at, about; a lane of up to zset-max-listpack-entries is one step
 -- DERIVED: job:ID
--- RETURNS: {next cursor ('0' = the lane is done), then per type and version found:
---   {msg_type ('' = none), msg_version ('' = none), jobs}}
+-- RETURNS: {next_cursor, found...}
+--   next_cursor: int; 0 = the lane is done
+--   found: {msg_type, msg_version, jobs}; one per type and version met in this step
+--   msg_type, msg_version: text; '' = none
+--   jobs: int
+-- EFFECT: reads only
 -- STATE: (none)
--- INVARIANT: reads only; a job that stays in the lane from the first step to the last is counted,
+-- INVARIANT: a job that stays in the lane from the first step to the last is counted,
 --   a few of them twice where the lane loses most of its jobs in between
 -- @include queue_keys job_key lane_index
 

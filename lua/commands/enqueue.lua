@@ -1,12 +1,30 @@
 -- enqueue: adds jobs to a queue, each once.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: now_ms ('0' = server time), count, then per job:
---   id payload max_attempts timeout_ms backoff_ms due_ms gid ('' = ungrouped) group_limit
---   (0 = not given) ordering ('' or 'strict') side_count, then side_count times: field value
+-- ARGV:
+--   now_ms: int; 0 = the server's time
+--   count: int
+--   jobs, count times:
+--     id: text
+--     payload: bytes; JSON, an object or an array
+--     max_attempts: int; at least 1
+--     timeout_ms: int; how long a lease lasts, 0 = 60000
+--     backoff_ms: int; pause before another attempt
+--     due_ms: int; not before this time, 0 = at once
+--     gid: text; '' = ungrouped
+--     group_limit: int; jobs of the group that may run at once, 0 = not given
+--     ordering: ''|'strict'; strict: one job of the group at a time, a failed one at its head
+--     side_count: int
+--     side, side_count times:
+--       field: text; msg_..., those of docs/wire.md
+--       value: text
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: one entry per job: {id, 'OK', state} or {id, 'DUPLICATE', state, 'same'} or
---   {id, 'DUPLICATE', state, 'different', payload, msg_type ('' = none)} (whether the stored
---   payload and message type equal the new ones, and what is stored where they do not)
+-- RETURNS: [{id, 'OK', state} | {id, 'DUPLICATE', state, 'same'}
+--     | {id, 'DUPLICATE', state, 'different', stored_payload, stored_msg_type}]
+--   id: text; one entry per job, in the order of the arguments
+--   state: text; of the job that has this id
+--   stored_payload: bytes; what is stored where payload or message type are not those given
+--   stored_msg_type: text; '' = none
+-- EFFECT: writes; repeatable
 -- STATE: (none) -> wait, or delayed when due_ms lies in the future
 -- INVARIANT: an id that exists is not touched; every new id is in exactly one lane
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh

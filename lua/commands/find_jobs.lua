@@ -1,10 +1,14 @@
 -- find_jobs: those of the given jobs that are in a lane now.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: lane (wait|gwait|active|delayed|failed|completed), then ids
+-- ARGV:
+--   lane: 'wait'|'gwait'|'active'|'delayed'|'failed'|'completed'
+--   ids, any number of times:
+--     id: text
 -- DERIVED: job:ID
--- RETURNS: {row per job found}, rows as in lib/job_summary.lua
+-- RETURNS: [lib/job_summary.lua]
+-- EFFECT: reads only
 -- STATE: (none)
--- INVARIANT: reads only
+-- INVARIANT: (none)
 -- @include queue_keys job_key lane_index job_summary
 
 local q = queue_keys(KEYS)

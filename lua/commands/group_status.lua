@@ -1,10 +1,20 @@
 -- group_status: how full each of some groups is.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: gids
+-- ARGV:
+--   groups, any number of times:
+--     gid: text
 -- DERIVED: g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: per gid: {gid, inflight, limit, ready (0|1), waiting, ordering, held id or ''}
+-- RETURNS: [{gid, inflight, limit, ready, waiting, ordering, held}]
+--   gid: text
+--   inflight: int; leased jobs
+--   limit: int; how many may be leased at once
+--   ready: int; 1 = could hand out a job now, else 0
+--   waiting: int
+--   ordering: ''|'strict'
+--   held: text; id of the failed head that a strict group waits for
+-- EFFECT: reads only
 -- STATE: (none)
--- INVARIANT: reads only
+-- INVARIANT: (none)
 -- @include queue_keys group_key group_state
 
 local q = queue_keys(KEYS)

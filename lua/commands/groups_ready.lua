@@ -1,10 +1,15 @@
 -- groups_ready: the groups that could hand out a job now, next in turn first.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: offset, limit
+-- ARGV:
+--   offset: int
+--   limit: int
 -- DERIVED: (none)
--- RETURNS: flat list of gid and the time it became ready
+-- RETURNS: [gid, ready_ms]
+--   gid: text
+--   ready_ms: number; when it became ready
+-- EFFECT: reads only
 -- STATE: (none)
--- INVARIANT: reads only
+-- INVARIANT: (none)
 -- @include queue_keys
 
 local first = tonumber(ARGV[1])

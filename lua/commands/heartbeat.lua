@@ -1,9 +1,17 @@
 -- heartbeat: renews leases, each to now + the job's timeout.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: now_ms ('0' = server time), count, then per lease: id token
+-- ARGV:
+--   now_ms: int; 0 = the server's time
+--   count: int
+--   leases, count times:
+--     id: text
+--     token: text
 -- DERIVED: job:ID
--- RETURNS: one entry per lease: {id, 'OK', lock_until_ms} or
---   {id, 'ERR', TOKEN_REQUIRED|TOKEN_MISMATCH|NOT_ACTIVE}
+-- RETURNS: [{id, 'OK', lock_until_ms} | {id, 'ERR', code}]
+--   id: text; one entry per lease, in the order of the arguments
+--   lock_until_ms: int
+--   code: 'TOKEN_REQUIRED'|'TOKEN_MISMATCH'|'NOT_ACTIVE'
+-- EFFECT: writes; repeatable
 -- STATE: active -> active
 -- INVARIANT: a lease never ends later than now + timeout_ms
 -- @include queue_keys job_key now_ms require_commands active_job lease_end

@@ -2,9 +2,11 @@
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV: (none)
 -- DERIVED: (none)
--- RETURNS: 1 or 0
+-- RETURNS: paused
+--   paused: int; 1 or 0
+-- EFFECT: reads only
 -- STATE: (none)
--- INVARIANT: reads only
+-- INVARIANT: (none)
 -- @include queue_keys
 
 return redis.call('EXISTS', queue_keys(KEYS).paused)

@@ -1,11 +1,17 @@
 -- overview: the counters of a queue, its next groups, and the newest jobs of each lane.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: samples (rows per lane)
+-- ARGV:
+--   samples: int; rows per lane
 -- DERIVED: job:ID
--- RETURNS: {counters as in lib/read_counters.lua, flat list of gid and ready time, then rows of
---   wait, active, delayed, failed, completed as in lib/job_summary.lua}
+-- RETURNS: {counters, groups, wait, active, delayed, failed, completed}
+--   counters: lib/read_counters.lua
+--   groups: [gid, ready_ms]; the next in turn
+--   gid: text
+--   ready_ms: number
+--   wait, active, delayed, failed, completed: [lib/job_summary.lua]; newest first
+-- EFFECT: reads only
 -- STATE: (none)
--- INVARIANT: reads only
+-- INVARIANT: (none)
 -- @include queue_keys job_key lane_index job_summary read_lane read_counters
 
 local q = queue_keys(KEYS)

@@ -3,6 +3,7 @@
 -- ARGV: (none)
 -- DERIVED: (none)
 -- RETURNS: 'OK'
+-- EFFECT: writes; repeatable
 -- STATE: (none)
 -- INVARIANT: pausing twice is pausing once
 -- @include queue_keys

@@ -1,8 +1,12 @@
 -- promote_delayed: moves due jobs to the tail of their lane.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: now_ms ('0' = server time), limit
+-- ARGV:
+--   now_ms: int; 0 = the server's time
+--   limit: int
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: how many moved
+-- RETURNS: moved
+--   moved: int
+-- EFFECT: writes; repeatable
 -- STATE: delayed -> wait
 -- INVARIANT: the failed head of a strictly ordered group returns to the group's head
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh

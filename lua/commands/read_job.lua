@@ -1,10 +1,14 @@
 -- read_job: everything stored of one job.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: id
+-- ARGV:
+--   id: text
 -- DERIVED: job:ID
--- RETURNS: flat list of field and value; empty when there is no such job
+-- RETURNS: [field, value]
+--   field: text; none at all when there is no such job
+--   value: bytes
+-- EFFECT: reads only
 -- STATE: (none)
--- INVARIANT: reads only
+-- INVARIANT: (none)
 -- @include queue_keys job_key
 
 return redis.call('HGETALL', job_key(queue_keys(KEYS), ARGV[1]))

@@ -2,9 +2,10 @@
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV: (none)
 -- DERIVED: (none)
--- RETURNS: the list of lib/read_counters.lua
+-- RETURNS: lib/read_counters.lua
+-- EFFECT: reads only
 -- STATE: (none)
--- INVARIANT: reads only
+-- INVARIANT: (none)
 -- @include queue_keys read_counters
 
 return read_counters(queue_keys(KEYS))

@@ -1,8 +1,12 @@
 -- reap_expired: treats active jobs whose lease has ended as failed attempts.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: now_ms ('0' = server time), limit
+-- ARGV:
+--   now_ms: int; 0 = the server's time
+--   limit: int
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: how many were reaped
+-- RETURNS: reaped
+--   reaped: int
+-- EFFECT: writes; repeatable
 -- STATE: active -> delayed|failed
 -- INVARIANT: the reason is on the job, the slot of its group is free, and attempts are capped
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh

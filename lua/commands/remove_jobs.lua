@@ -1,10 +1,15 @@
 -- remove_jobs: deletes jobs that are not being worked on.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: now_ms ('0' = server time), lane (wait|delayed|failed|completed|gwait), then 1 to 100 ids
+-- ARGV:
+--   now_ms: int; 0 = the server's time
+--   lane: 'wait'|'delayed'|'failed'|'completed'|'gwait'
+--   ids, 1 to 100 times:
+--     id: text
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: one entry per id: {id, 'OK', ''} or
---   {id, 'ERR', NO_JOB|ACTIVE|LANE_MISMATCH|NOT_IN_LANE}; {'ERR', 'BATCH_TOO_LARGE'} for more
---   than 100 ids
+-- RETURNS: {'ERR', 'BATCH_TOO_LARGE'} | [{id, 'OK', ''} | {id, 'ERR', code}]
+--   id: text; one entry per id, in the order of the arguments
+--   code: 'NO_JOB'|'ACTIVE'|'LANE_MISMATCH'|'NOT_IN_LANE'
+-- EFFECT: writes; not repeatable
 -- STATE: wait|delayed|failed|completed -> (none)
 -- INVARIANT: only the lane that the state names is searched; an active job is never touched
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh

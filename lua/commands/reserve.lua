@@ -1,11 +1,22 @@
 -- reserve: settles finished jobs, keeps the house, and leases the next jobs, in one round trip.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: now_ms ('0' = server time), limit (jobs wanted, 0 = none), token_prefix, keep_completed,
---   upkeep (at most so many leases reaped and so many due jobs promoted), settle_count, then
---   settle_count records as in lib/settle_batch.lua
+-- ARGV:
+--   now_ms: int; 0 = the server's time
+--   limit: int; jobs wanted, 0 = none
+--   token_prefix: text; new for each call; the leases get token_prefix-1, token_prefix-2, ...
+--   keep_completed: int; completed jobs that stay, once one is added
+--   upkeep: int; at most so many leases are reaped, and so many due jobs promoted
+--   settle_count: int
+--   settlements, settle_count times, as in lib/settle_batch.lua
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: {'OK'|'PAUSED', now_ms, next_due_ms (0 = nothing), promoted, reaped,
---   {{id, status, detail} per settled job}, {job per lease, fields as in lib/lease_job.lua}}
+-- RETURNS: {status, now_ms, next_due_ms, promoted, reaped, settled, jobs}
+--   status: 'OK'|'PAUSED'
+--   now_ms: int; the server's time
+--   next_due_ms: int; when a job or a lease next falls due by itself, 0 = never
+--   promoted, reaped: int
+--   settled: [lib/settle_batch.lua]
+--   jobs: [lib/lease_job.lua]
+-- EFFECT: writes; not repeatable
 -- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active;
 --   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a lease ends at now + timeout_ms; a group never has more leases than its limit

@@ -2,7 +2,9 @@
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV: (none)
 -- DERIVED: (none)
--- RETURNS: 1 when the queue was paused, else 0
+-- RETURNS: resumed
+--   resumed: int; 1 = the queue was paused, else 0
+-- EFFECT: writes; not repeatable
 -- STATE: (none)
 -- INVARIANT: idle workers wake when there is something to take
 -- @include queue_keys wake_workers

@@ -1,9 +1,14 @@
 -- retry_failed: gives failed jobs all their attempts and deferrals again.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: now_ms ('0' = server time), then 1 to 100 ids
+-- ARGV:
+--   now_ms: int; 0 = the server's time
+--   ids, 1 to 100 times:
+--     id: text
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: one entry per id: {id, 'OK', ''} or {id, 'ERR', NO_JOB|NOT_FAILED};
---   {'ERR', 'BATCH_TOO_LARGE'} for more than 100 ids
+-- RETURNS: {'ERR', 'BATCH_TOO_LARGE'} | [{id, 'OK', ''} | {id, 'ERR', code}]
+--   id: text; one entry per id, in the order of the arguments
+--   code: 'NO_JOB'|'NOT_FAILED'
+-- EFFECT: writes; not repeatable
 -- STATE: failed -> wait
 -- INVARIANT: only the failed lane is searched; group rules are kept
 -- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh

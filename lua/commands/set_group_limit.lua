@@ -1,8 +1,12 @@
 -- set_group_limit: changes how many jobs of a group may be leased at once.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: now_ms ('0' = server time), gid, limit (>= 1)
+-- ARGV:
+--   now_ms: int; 0 = the server's time
+--   gid: text
+--   limit: int; at least 1
 -- DERIVED: g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: {'OK'} or {'ERR', 'STRICT_GROUP'} (a strictly ordered group runs one job at a time)
+-- RETURNS: {'OK'} | {'ERR', 'STRICT_GROUP'}
+-- EFFECT: writes; repeatable
 -- STATE: (none)
 -- INVARIANT: a lowered limit stops no running job; the group waits until it has a free slot
 -- @include queue_keys group_key now_ms require_commands group_state group_refresh wake_workers

@@ -1,10 +1,13 @@
 -- settle: ends leases: acknowledges, fails, retries, defers or gives back jobs.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
--- ARGV: now_ms ('0' = server time), keep_completed, count, then count records as in
---   lib/settle_batch.lua
+-- ARGV:
+--   now_ms: int; 0 = the server's time
+--   keep_completed: int; completed jobs that stay, once one is added
+--   count: int
+--   settlements, count times, as in lib/settle_batch.lua
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: one {id, status, detail} per record: status OK, RETRY (detail = due_ms), FAILED,
---   RELEASED, or ERR (detail = TOKEN_REQUIRED|TOKEN_MISMATCH|NOT_ACTIVE)
+-- RETURNS: [lib/settle_batch.lua]
+-- EFFECT: writes; not repeatable
 -- STATE: active -> completed|delayed|failed|wait;
 --   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a job is settled by the token of its lease or not at all

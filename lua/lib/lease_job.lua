@@ -1,7 +1,21 @@
--- Leases a job that was just taken from its lane, and returns what the worker needs:
--- id payload lock_until_ms attempt max_attempts gid token timeout_ms backoff_ms created_ms
--- msg_type msg_version msg_schema msg_source msg_correlation_id msg_causation_id
--- msg_traceparent msg_tracestate deferrals
+-- Leases a job that was just taken from its lane, and returns what the worker needs.
+-- ROW: {id, payload, lock_until_ms, attempt, max_attempts, gid, token, timeout_ms, backoff_ms,
+--     created_ms, msg_type, msg_version, msg_schema, msg_source, msg_correlation_id,
+--     msg_causation_id, msg_traceparent, msg_tracestate, deferrals}
+--   id: text
+--   payload: bytes
+--   lock_until_ms: int; when the lease ends unless it is renewed
+--   attempt: int; 1 = the first
+--   max_attempts: int
+--   gid: text
+--   token: text; what settles the lease and renews it
+--   timeout_ms: int; how long a lease lasts, 0 = 60000
+--   backoff_ms, created_ms: int
+--   msg_type: text
+--   msg_version: int
+--   msg_schema, msg_source, msg_correlation_id, msg_causation_id: text
+--   msg_traceparent, msg_tracestate: text
+--   deferrals: int; how often workers left it for others
 local function lease_job(q, id, token, now)
   local key = job_key(q, id)
   local v = redis.call('HMGET', key, 'payload', 'attempt', 'max_attempts', 'gid', 'timeout_ms',

@@ -1,11 +1,20 @@
--- Settles `count` leased jobs from the flat list `args`, starting at `at`. One record:
---   id token ack
---   id token release
---   id token retry|fail|invalid|defer delay_ms reason message errors_json
--- The last four are those of fail_job; `retry` and `defer` wait delay_ms, '' = the job's
--- backoff_ms.
--- Returns one {id, status, detail} per record, how many leases ended, how many of them by a
--- completed job, and the number of jobs and groups that became available.
+-- Settles `count` leased jobs from the flat list `args`, starting at `at`. Returns one row per
+-- record, how many leases ended, how many of them by a completed job, and the number of jobs and
+-- groups that became available.
+-- RECORD:
+--   id: text
+--   token: text
+--   outcome: 'ack'|'release'|'retry'|'fail'|'invalid'|'defer'; the last four: lib/fail_job.lua
+--   where outcome is 'retry'|'fail'|'invalid'|'defer':
+--     delay_ms: int|''; before a retry or after a defer, '' = the job's backoff_ms
+--     reason: text; handler_error, invalid_payload, ... of docs/wire.md, '' = none
+--     message: text; the first 4096 bytes are kept
+--     errors_json: text; JSON, a list of objects with path, code and message, '' = none
+-- ROW: {id, 'OK', ''} | {id, 'RELEASED', ''} | {id, 'RETRY', due_ms} | {id, 'FAILED', ''}
+--     | {id, 'ERR', code}
+--   id: text; one row per record, in the order of the arguments
+--   due_ms: int
+--   code: 'TOKEN_REQUIRED'|'TOKEN_MISMATCH'|'NOT_ACTIVE'
 local function settle_batch(q, args, at, count, now)
   local results, ended, completed, available = {}, 0, 0, 0
   for i = 1, count do

@@ -3,9 +3,9 @@ its reply. A transport needs nothing else to run it, sync or async."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from omniq_typed.core.scripts import Script
 
@@ -19,7 +19,8 @@ class Command(Generic[R]):
     """One script call.
 
     `repeatable`: running it twice has the effect of running it once, so that a transport may send
-    it again when the connection broke and the reply is unknown.
+    it again when the connection broke and the reply is unknown. `as_reader`: sent as EVALSHA_RO,
+    which also a user may run who may only read the keys.
     """
 
     script: Script
@@ -27,3 +28,9 @@ class Command(Generic[R]):
     args: Sequence[Arg]
     parse: Callable[[Any], R]
     repeatable: bool
+    as_reader: bool = False
+
+
+Steps: TypeAlias = Generator[Command[Any], Any, R]
+"""An operation that takes several commands: yields each and is sent what it answers, or thrown what
+it raises. So it is written once, whoever runs it (transport/steps.py)."""

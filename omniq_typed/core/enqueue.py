@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from omniq_typed.core.arguments import (
@@ -123,6 +124,32 @@ def _record(job: NewJob, max_payload_bytes: int) -> list[Arg]:
     for name, value in job.side.items():
         record += _check_side(name, value)
     return record
+
+
+def jobs_published(args: Sequence[Arg]) -> list[NewJob]:
+    """The jobs in the arguments of an `enqueue` command: the reverse of what that makes of them."""
+    jobs: list[NewJob] = []
+    rest = iter(args[2:])
+    for job_id in rest:
+        payload, attempts, timeout, backoff, due, gid, limit, strict, sides = islice(rest, 9)
+        side = [str(word) for word in islice(rest, 2 * int(sides))]
+        jobs.append(
+            NewJob(
+                job_id=str(job_id),
+                payload=payload if isinstance(payload, bytes) else str(payload).encode(),
+                max_attempts=int(attempts),
+                timeout_ms=int(timeout),
+                backoff_ms=int(backoff),
+                due_ms=int(due),
+                gid=str(gid),
+                group_limit=int(limit),
+                ordering="strict" if strict == "strict" else "relaxed",
+                side={
+                    str(name): str(value) for name, value in zip(side[::2], side[1::2], strict=True)
+                },
+            )
+        )
+    return jobs
 
 
 def _check_side(name: object, value: object) -> tuple[str, str]:

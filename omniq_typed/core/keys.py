@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from omniq_typed.errors import InvalidArgument
@@ -34,6 +35,9 @@ _FIXED = (
 )
 
 STATS_SUFFIX = ":stats"
+_SCHEMAS = "{omniq:schemas}"
+SCHEMA_KEYS_PATTERN = f"~{_SCHEMAS}:*"
+"""What a user's ACL has to grant to register schemas; `%R` in front, to read them."""
 
 
 def check_queue(queue: object) -> str:
@@ -86,6 +90,11 @@ def _queue_keys(queue: str) -> tuple[bytes, ...]:
     return tuple(f"{{{queue}}}:{name}".encode() for name in _FIXED)
 
 
+def queue_of_keys(keys: Sequence[bytes]) -> str:
+    """The queue that the keys of a command are those of: the reverse of `queue_keys`."""
+    return keys[0].decode().partition("}")[0].removeprefix("{")
+
+
 def check_child_id(child_id: str) -> str:
     """The id of a child of a completion counter, or InvalidArgument: the rule of job ids."""
     return _check_id("child_id", child_id, _ID, 256)
@@ -103,9 +112,29 @@ def counter_keys(key: str) -> tuple[bytes, bytes, bytes]:
     return (f"{base}:count".encode(), f"{base}:done".encode(), f"{base}:finished".encode())
 
 
+def schema_keys() -> tuple[bytes, ...]:
+    """The key that lists all message types in the registry of schemas; those of the types are
+    built from it, lua/lib/type_key.lua."""
+    return (f"{_SCHEMAS}:types".encode(),)
+
+
+def check_type_name(name: object) -> str:
+    """The name of a message type, or InvalidArgument: the rule of queue names."""
+    if not isinstance(name, str) or not _QUEUE_NAME.match(name):
+        raise InvalidArgument(
+            "name", f"{name!r} is none; use 1 to 128 letters, digits, '.', '_' or '-'"
+        )
+    return name
+
+
 def stats_pattern() -> str:
     """What SCAN has to match to find every queue: each has a stats hash."""
     return "{*}" + STATS_SUFFIX
+
+
+def expiring_pattern() -> str:
+    """What SCAN has to match to find every key that expires by itself: finished counters."""
+    return "{cc:*}:finished"
 
 
 def queue_of_stats_key(key: str) -> str | None:

@@ -27,6 +27,7 @@ _REFUSALS: dict[str, tuple[type[OperationRefused], str]] = {
     "ALREADY_INIT": (CounterExists, "use one key per set of children"),
     "BAD_EXPECTED": (OperationRefused, "expect at least one child"),
     "BATCH_TOO_LARGE": (OperationRefused, "at most 100 ids per call"),
+    "CONFLICT": (OperationRefused, "the version is registered with another schema"),
     "STRICT_GROUP": (StrictGroup, "a strictly ordered group runs one job at a time"),
 }
 

@@ -222,15 +222,21 @@ def fields_of(body: Place) -> Iterator[Field]:
 
 
 def _names_read(body: Place, name: str, alias: Any) -> tuple[str, ...]:
-    """Paths into nested objects are no names and do not count."""
-    if alias is None:
-        return (name,)
     by_name = (
         body.config.get("validate_by_name")
         or body.config.get("populate_by_name")
         or body.schema.get("populate_by_name")
     )
-    if body.config.get("validate_by_alias") is False:
+    by_alias = body.config.get("validate_by_alias") is not False
+    return names_read(name, alias, by_name=bool(by_name), by_alias=by_alias)
+
+
+def names_read(name: str, alias: Any, *, by_name: bool, by_alias: bool) -> tuple[str, ...]:
+    """Under which names a field is looked for, the first of them first. Paths into nested objects
+    are no names and do not count."""
+    if alias is None:
+        return (name,)
+    if not by_alias:
         return (name,) if by_name else ()
     if isinstance(alias, str):
         aliases = [alias]

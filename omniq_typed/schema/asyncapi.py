@@ -3,19 +3,23 @@ messages in them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from omniq_typed.errors import InvalidArgument
+from omniq_typed.errors import InvalidArgument, UndecodableJob
+from omniq_typed.messages.codec import decode
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.schema.draft07 import to_draft07
 from omniq_typed.schema.export import fingerprint, reader_schema, writer_schema
-from omniq_typed.schema.wording import LISTS, MAPS, SINGLES
+from omniq_typed.schema.sampling.sampler import Sampler
+from omniq_typed.schema.wire.wording import LISTS, MAPS, SINGLES
 
 Json: TypeAlias = dict[str, Any]
 
 VERSION = "3.0.0"
+_ATTEMPTS = 50
 _OLD_REF, _SCHEMAS = "#/definitions/", "#/components/schemas/"
 _SCHEMA_LISTS = LISTS | {"items"}  # draft-07 has lists of items
 
@@ -68,6 +72,27 @@ def asyncapi_document(
         "operations": _operations(known),
         "components": {"messages": messages, "schemas": schemas},
     }
+
+
+def made_up_examples(routes: Iterable[Route]) -> dict[str, list[Any]]:
+    """One payload of each message type of the routes, for `asyncapi_document`: the smallest one,
+    or, where the type's own code refuses that, one at random. None for a type of which no payload
+    could be made up."""
+    types = {each.message_type.label: each.message_type for each in routes}
+    found = {label: _made_up(message_type) for label, message_type in types.items()}
+    return {label: payloads for label, payloads in found.items() if payloads}
+
+
+def _made_up(message_type: MessageType[Any]) -> list[Any]:
+    sampler = Sampler(writer_schema(message_type))
+    for attempt in range(_ATTEMPTS):
+        try:
+            payload = sampler.payload() if attempt else sampler.smallest()
+            decode(message_type, json.dumps(payload).encode())
+        except (InvalidArgument, UndecodableJob):
+            continue
+        return [payload]
+    return []
 
 
 def _key(message_type: MessageType[Any]) -> str:

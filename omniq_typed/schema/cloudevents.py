@@ -76,7 +76,7 @@ def from_cloudevent(event: Mapping[str, Any]) -> NewJob:
         "msg_type": "" if named == _UNTYPED else _text(event, "type", required=True),
         "msg_source": _source_in(_text(event, "source", required=True)),
         "msg_schema": _schema_in(_text(event, "dataschema")),
-        **{field: _text(event, attribute) for field, attribute in _EXTENSIONS.items()},
+        **{field: _extension(event, name) for field, name in _EXTENSIONS.items()},
     }
     return NewJob(
         job_id=_text(event, "id", required=True),
@@ -90,11 +90,16 @@ def _text(event: Mapping[str, Any], name: str, *, required: bool = False) -> str
     value = event.get(name)
     if value is None and not required:
         return ""
-    if isinstance(value, int) and not isinstance(value, bool) and not required:
-        return str(value)  # extension attributes may be integers
     if not isinstance(value, str) or (required and not value):
         raise InvalidArgument("event", f"{name} is {value!r}, not a text")
     return value
+
+
+def _extension(event: Mapping[str, Any], name: str) -> str:
+    value = event.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # other attributes are texts
+    return _text(event, name)
 
 
 def _source_out(source: str) -> str:

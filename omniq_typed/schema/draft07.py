@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from omniq_typed.errors import InvalidArgument
-from omniq_typed.schema.wording import rewrite
+from omniq_typed.schema.wire.wording import rewrite
 
 Json: TypeAlias = dict[str, Any]
 

@@ -4,6 +4,7 @@ Schema 2020-12 in words that every validator knows, the same bytes for the same 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
@@ -13,9 +14,9 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from omniq_typed.errors import InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
-from omniq_typed.schema.generator import TAG, UNSAID, WireSchema, comment_of
-from omniq_typed.schema.python_functions import split_comment
-from omniq_typed.schema.wording import LISTS, MAPS, SINGLES, as_key, in_known_words, rewrite
+from omniq_typed.schema.wire.generator import TAG, UNSAID, WireSchema, comment_of
+from omniq_typed.schema.wire.python_functions import split_comment
+from omniq_typed.schema.wire.wording import LISTS, MAPS, SINGLES, as_key, in_known_words, rewrite
 
 Json: TypeAlias = dict[str, Any]
 
@@ -27,8 +28,8 @@ _PROSE = frozenset({"$schema", "title", "description", "examples", "deprecated",
 
 def writer_schema(message_type: MessageType[Any], generator: type[WireSchema] = WireSchema) -> Json:
     """What a writer emits: objects are closed, and all fields that are always written required.
-    `generator`: one that says more of some types, for comparisons. Raises InvalidMessageType for a
-    type that has no JSON Schema."""
+    `generator`: one that says more of some types, for comparisons. Raises InvalidMessageType for
+    a type that has no JSON Schema."""
     return _schema(message_type, "serialization", generator)
 
 
@@ -41,7 +42,11 @@ def reader_schema(message_type: MessageType[Any]) -> Json:
 
 def canonical_json(schema: Json) -> bytes:
     """Compact JSON, keys sorted."""
-    return orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a bound beyond 64 bits
+        text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return text.encode()
 
 
 def fingerprint(schema: Json) -> str:
@@ -103,7 +108,8 @@ def _with_tags_required(schema: Json) -> Json:
             return _requiring(bare, tag) if "properties" in bare else bare
         if bare["$ref"] in inside:
             return bare
-        return {"allOf": [bare, {"type": "object", "required": [tag]}]}
+        wanted = {"type": "object", "properties": {tag: True}, "required": [tag]}
+        return {"allOf": [bare, wanted]}
 
     return dict(rewrite({**schema, "$defs": definitions} if definitions else schema, settle))
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,14 +15,29 @@ from typing import Any, TypeAlias
 from omniq_typed.errors import InvalidArgument, InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.models import Compatibility
-from omniq_typed.schema.export import fingerprint, reader_schema, writer_schema
-from omniq_typed.schema.versions import DEFAULT_COMPATIBILITY, declared_mode, waiver_from_json
+from omniq_typed.schema.draft07 import to_draft07
+from omniq_typed.schema.versions import (
+    DEFAULT_COMPATIBILITY,
+    SchemaVersion,
+    TypeHistory,
+    declared_mode,
+    version_of,
+    waiver_from_json,
+    waiver_to_json,
+)
 
 Json: TypeAlias = dict[str, Any]
 
 INDEX = "index.json"
 
 _FILE = re.compile(r"v([1-9][0-9]*)(?:\.reader)?\.json")
+
+
+class Dialect(StrEnum):
+    """In whose words the schemas are."""
+
+    DRAFT_2020_12 = "2020-12"
+    DRAFT_07 = "draft-07"
 
 
 class Problem(StrEnum):
@@ -32,7 +47,8 @@ class Problem(StrEnum):
     """It is not what the code exports now."""
     MISSING = "missing"
     FOREIGN = "foreign"
-    """It belongs to a type or version that this program does not have. It is left alone."""
+    """It belongs to a type, or to a version newer than any, that this program does not have. It is
+    left alone. (Older versions are history, and nothing is wrong with them.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +59,72 @@ class Finding:
     problem: Problem
 
 
-def write(directory: Path | str, types: Iterable[MessageType[Any]]) -> list[Path]:
+def write(
+    directory: Path | str,
+    types: Iterable[MessageType[Any]],
+    *,
+    dialect: Dialect = Dialect.DRAFT_2020_12,
+) -> list[Path]:
     """Exports types into a folder, and returns the files that it changed. Files and entries of
     other types stay, and so do waivers in the index, and the modes of types whose code says none.
     Each file is replaced in one step. Raises InvalidMessageType for a type that has no schema,
-    InvalidArgument for a broken index."""
+    InvalidArgument for a broken index or a folder of another dialect."""
     root = Path(directory)
-    changed = []
-    for name, text in _exported(root, types).items():
-        path = root / name
-        if _text_of(path) != text:
-            _replace(path, text)
-            changed.append(path)
-    return changed
+    return _write(root, _exported(root, types, dialect))
 
 
-def check(directory: Path | str, types: Iterable[MessageType[Any]]) -> list[Finding]:
+def write_histories(directory: Path | str, histories: Iterable[TypeHistory]) -> list[Path]:
+    """Writes recorded versions into a folder, with modes and waivers, and returns the files that it
+    changed. Other versions and types stay. Raises InvalidArgument as `write`."""
+    known = sorted(histories, key=lambda each: each.name)
+    versions = [it.versions[number] for it in known for number in sorted(it.versions)]
+    settings = {
+        it.name: {"mode": it.mode.value, "waivers": [waiver_to_json(each) for each in it.waivers]}
+        for it in known
+    }
+    root = Path(directory)
+    return _write(root, _files(root, versions, settings, Dialect.DRAFT_2020_12))
+
+
+def check(
+    directory: Path | str,
+    types: Iterable[MessageType[Any]],
+    *,
+    dialect: Dialect = Dialect.DRAFT_2020_12,
+) -> list[Finding]:
     """How a folder differs from what `write` would leave there, by path. Raises as `write`."""
     root = Path(directory)
-    exported = _exported(root, types)
+    known = list(types)
+    newest: dict[str, int] = {}
+    for each in known:
+        newest[each.name] = max(each.version, newest.get(each.name, 0))
+    exported = _exported(root, known, dialect)
     found = []
     for name, text in exported.items():
         there = _text_of(root / name)
         if there != text:
             found.append(Finding(name, Problem.MISSING if there is None else Problem.STALE))
     for path in root.glob("*/*.json"):
-        name = path.relative_to(root).as_posix()
-        if _FILE.fullmatch(path.name) and name not in exported:
-            found.append(Finding(name, Problem.FOREIGN))
+        file = _FILE.fullmatch(path.name)
+        if file and int(file[1]) > newest.get(path.parent.name, 0):
+            found.append(Finding(path.relative_to(root).as_posix(), Problem.FOREIGN))
     return sorted(found, key=lambda each: each.path)
+
+
+def rewritten(directory: Path | str, types: Iterable[MessageType[Any]]) -> list[MessageType[Any]]:
+    """The types that mean something else now than what the folder has under the same name and
+    version. Raises InvalidArgument for a broken index."""
+    entries = read_index(directory)["types"]
+    there = {
+        (name, each["version"]): each.get("fingerprint")
+        for name, entry in entries.items()
+        for each in entry["versions"]
+    }
+    return [
+        each
+        for each in types
+        if there.get((each.name, each.version)) not in (None, each.fingerprint)
+    ]
 
 
 def read_index(directory: Path | str) -> Json:
@@ -135,41 +188,66 @@ def parse_schema(text: str, where: str) -> Json:
     return schema
 
 
-def _exported(root: Path, types: Iterable[MessageType[Any]]) -> dict[str, str]:
-    """Path in the folder → text, the index last."""
+def _exported(root: Path, types: Iterable[MessageType[Any]], dialect: Dialect) -> dict[str, str]:
+    """Path in the folder → text, of types of the code."""
+    known = sorted(types, key=lambda it: (it.name, it.version))
+    names = dict.fromkeys(each.name for each in known)
+    said = {name: declared_mode(each for each in known if each.name == name) for name in names}
+    settings = {name: {"mode": mode.value} for name, mode in said.items() if mode is not None}
+    return _files(root, map(version_of, known), settings, dialect)
+
+
+def _files(
+    root: Path, versions: Iterable[SchemaVersion], settings: Mapping[str, Json], dialect: Dialect
+) -> dict[str, str]:
+    """Path in the folder → text, the index last. `settings`: what it is to say of a type."""
     index = read_index(root)
+    _check_dialect(root, index, dialect)
     entries: Json = index["types"]
     files: dict[str, str] = {}
-    known = sorted(types, key=lambda it: (it.name, it.version))
-    for each in known:
-        _check_name(each)
-        schema = writer_schema(each)
+    for each in versions:
+        _check_name(each.name)
         writer = f"{each.name}/v{each.version}.json"
         reader = f"{each.name}/v{each.version}.reader.json"
-        files[writer] = _written(schema)
-        files[reader] = _written(reader_schema(each))
+        files[writer] = _written(_in_dialect(each.writer, dialect))
+        files[reader] = _written(_in_dialect(each.reader, dialect))
         version: Json = {
             "version": each.version,
-            "fingerprint": fingerprint(schema),
+            "fingerprint": each.fingerprint,
             "writer": writer,
             "reader": reader,
         }
-        entry = entries.setdefault(each.name, {"mode": "", "versions": [], "waivers": []})
+        new: Json = {"mode": DEFAULT_COMPATIBILITY.value, "versions": [], "waivers": []}
+        entry = entries.setdefault(each.name, new)
         others = [it for it in entry["versions"] if it["version"] != each.version]
         entry["versions"] = sorted([*others, version], key=lambda it: int(it["version"]))
-    for name in {each.name for each in known}:
-        said = declared_mode(each for each in known if each.name == name)
-        entries[name]["mode"] = said or entries[name]["mode"] or DEFAULT_COMPATIBILITY
+        entry.update(settings.get(each.name, {}))
     index["types"] = {name: entries[name] for name in sorted(entries)}
     files[INDEX] = _written(index)
     return files
 
 
-def _check_name(message_type: MessageType[Any]) -> None:
+def _check_dialect(root: Path, index: Json, dialect: Dialect) -> None:
+    there = index.get("dialect", Dialect.DRAFT_2020_12)
+    if index["types"] and there != dialect:
+        raise InvalidArgument(
+            "dialect",
+            f"the schemas in {root} are in {there}, and not in {dialect}; export into another"
+            " folder",
+        )
+    if dialect is not Dialect.DRAFT_2020_12:
+        index["dialect"] = dialect.value
+
+
+def _in_dialect(schema: Json, dialect: Dialect) -> Json:
+    return to_draft07(schema) if dialect is Dialect.DRAFT_07 else schema
+
+
+def _check_name(name: str) -> None:
     # A name has no slash, but it may be one of these.
-    if message_type.name in (".", "..") or message_type.name.lower() == INDEX:
+    if name in (".", "..") or name.lower() == INDEX:
         raise InvalidMessageType(
-            "message", f"{message_type.label} can be no folder of schemas; give it another name"
+            "message", f"{name!r} can be no folder of schemas; give it another name"
         )
 
 
@@ -182,6 +260,16 @@ def _text_of(path: Path) -> str | None:
         return path.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return None
+
+
+def _write(root: Path, files: Mapping[str, str]) -> list[Path]:
+    changed = []
+    for name, text in files.items():
+        path = root / name
+        if _text_of(path) != text:
+            _replace(path, text)
+            changed.append(path)
+    return changed
 
 
 def _replace(path: Path, text: str) -> None:

@@ -5,12 +5,20 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from omniq_typed.errors import InvalidArgument
-from omniq_typed.schema.files import INDEX, parse_index, parse_schema, read_index, read_schema
+from omniq_typed.schema.files import (
+    INDEX,
+    Dialect,
+    parse_index,
+    parse_schema,
+    read_index,
+    read_schema,
+)
 from omniq_typed.schema.versions import (
     Compatibility,
     Json,
@@ -49,7 +57,28 @@ def from_git(revision: str, directory: Path | str) -> dict[str, TypeHistory]:
     return _histories(parse_index(index, f"{revision}:{INDEX}"), read)
 
 
+def with_index_of(
+    directory: Path | str, histories: Mapping[str, TypeHistory]
+) -> dict[str, TypeHistory]:
+    """Versions that are recorded elsewhere, with the modes that a folder's index has now, and with
+    its waivers besides: who proposes a change says there what is accepted. Raises InvalidArgument
+    for a broken index."""
+    entries = read_index(directory)["types"]
+    found = dict(histories)
+    for name in entries.keys() & found.keys():
+        mode = Compatibility(entries[name]["mode"])
+        added = [waiver_from_json(each) for each in entries[name]["waivers"]]
+        waivers = dict.fromkeys([*found[name].waivers, *added])
+        found[name] = replace(found[name], mode=mode, waivers=tuple(waivers))
+    return found
+
+
 def _histories(index: Json, read: ReadSchema) -> dict[str, TypeHistory]:
+    dialect = index.get("dialect", Dialect.DRAFT_2020_12)
+    if dialect != Dialect.DRAFT_2020_12:
+        raise InvalidArgument(
+            "index", f"schemas in {dialect} are not compared; export them in 2020-12 too"
+        )
     return {
         name: TypeHistory(
             name,

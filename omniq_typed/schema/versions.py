@@ -4,7 +4,8 @@ the breaks that somebody accepted."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from omniq_typed.errors import InvalidArgument
@@ -58,16 +59,25 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class TypeHistory:
-    """The recorded versions of a name, by number."""
+    """The recorded versions of a name, by number. `provisional`: those that only a consumer has
+    registered, and by whom: nobody knows yet what their writers write."""
 
     name: str
     mode: Compatibility
     versions: Mapping[int, SchemaVersion]
     waivers: tuple[Waiver, ...] = ()
+    provisional: Mapping[int, str] = field(default_factory=dict)
+
+    def without_provisional(self) -> TypeHistory:
+        """With those versions only that a publisher has registered."""
+        firm = {at: each for at, each in self.versions.items() if at not in self.provisional}
+        return replace(self, versions=firm, provisional={})
 
 
+@lru_cache(maxsize=1024)
 def version_of(message_type: MessageType[Any]) -> SchemaVersion:
-    """The version as the code has it. Raises InvalidMessageType for a type without a schema."""
+    """The version as the code has it, made once. Raises InvalidMessageType for a type without a
+    schema."""
     return schema_version(
         message_type.name,
         message_type.version,

@@ -22,8 +22,8 @@ from omniq_typed.messages.codec import decode, encode
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry, default_registry
 from omniq_typed.schema.export import Json, canonical_json, reader_schema, writer_schema
-from omniq_typed.schema.generator import UNSAID
 from omniq_typed.schema.versions import SchemaVersion
+from omniq_typed.schema.wire.generator import UNSAID
 from omniq_typed.testing.differences import differences
 from omniq_typed.testing.evolution import OldVersion
 from omniq_typed.testing.law_search import Fault, LawBroken, search

@@ -10,7 +10,7 @@ import jsonschema_rs
 from omniq_typed.messages.fields import MAX_SAFE_INTEGER
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.schema.export import Json, writer_schema
-from omniq_typed.schema.generator import WireSchema
+from omniq_typed.schema.wire.generator import WireSchema
 
 
 class PlainSchema(WireSchema):

@@ -15,7 +15,7 @@ from omniq_typed.core.arguments import check_int
 from omniq_typed.errors import InvalidArgument
 
 _FSYNC = ("always", "everysec", "no")
-_SCHEMES = ("redis", "rediss", "unix", "embedded")
+_SCHEMES = ("redis", "rediss", "unix", "embedded", "memory")
 
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 15.0
@@ -25,9 +25,11 @@ long means a dead connection."""
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`url` (redis, rediss, unix), or `options` for redis-py, or the embedded server.
+    """`url` (redis, rediss, unix), or `options` for redis-py, or the embedded server, or a server
+    within this process.
 
-    `data_dir` None with `embedded` means in memory.
+    `data_dir` None with `embedded` means in memory. `memory` is the name of a server of
+    memory.py, '' = a new one; None: it is none of those.
     """
 
     url: str = ""
@@ -35,11 +37,14 @@ class Address:
     embedded: bool = False
     data_dir: Path | None = None
     fsync: str = "everysec"
+    memory: str | None = None
 
     def __str__(self) -> str:
         """For messages; holds no password."""
         if self.embedded:
             return f"embedded://{self.data_dir or ''}"
+        if self.memory is not None:
+            return f"memory://{self.memory}"
         if self.url:
             parts = urlsplit(self.url)
             return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -48,12 +53,15 @@ class Address:
 
 def from_url(url: object) -> Address:
     """`redis://`, `rediss://`, `unix://`, `embedded://` (in memory) or `embedded:///path`
-    (kept on disk; `?fsync=always|everysec|no`). Raises InvalidArgument."""
+    (kept on disk; `?fsync=always|everysec|no`), `memory://` or `memory://name` (within this
+    process, for tests). Raises InvalidArgument."""
     if not isinstance(url, str) or not url.startswith(tuple(f"{name}://" for name in _SCHEMES)):
         shown = repr(_without_secrets(url) if isinstance(url, str) else url)
         raise InvalidArgument("url", f"{shown} is none; start it with one of {_SCHEMES} and '://'")
     if url.startswith("embedded://"):
         return _embedded(url)
+    if url.startswith("memory://"):
+        return _memory(url)
     try:
         parse_url(url)  # type: ignore[no-untyped-call]
     except ValueError as error:
@@ -82,6 +90,15 @@ def _embedded(url: str) -> Address:
         raise InvalidArgument("url", f"fsync={fsync} is none; use one of {', '.join(_FSYNC)}")
     path = unquote(parts.path)
     return Address(embedded=True, data_dir=Path(path) if path else None, fsync=fsync)
+
+
+def _memory(url: str) -> Address:
+    name = url.removeprefix("memory://")
+    if not re.fullmatch(r"[A-Za-z0-9._-]*", name):
+        raise InvalidArgument(
+            "url", f"{url!r} is none; write memory:// or memory://name, of letters, digits, . _ -"
+        )
+    return Address(memory=name)
 
 
 def from_host(

@@ -13,7 +13,14 @@ from omniq_typed.core.command import Command
 from omniq_typed.core.keys import stats_pattern, wake_key
 from omniq_typed.errors import ConnectionLost
 from omniq_typed.transport.address import Address
-from omniq_typed.transport.calls import RAW, REPEATS, call_args, repeat_delay_s, wake_args
+from omniq_typed.transport.calls import (
+    RAW,
+    REPEATS,
+    call_args,
+    call_options,
+    repeat_delay_s,
+    wake_args,
+)
 from omniq_typed.transport.clients import (
     AnyAsyncClient,
     async_embedded_client,
@@ -147,7 +154,7 @@ class AsyncTransport:
             args = call_args(command)
             for _ in range(REPEATS):
                 try:
-                    return await client.execute_command(*args, **RAW)
+                    return await client.execute_command(*args, **call_options(client, command))
                 except NoScriptError:
                     await client.script_load(command.script.text)
-            return await client.execute_command(*args, **RAW)
+            return await client.execute_command(*args, **call_options(client, command))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import redis
+import redis.asyncio
 from redis.client import NEVER_DECODE
 
 from omniq_typed.core.command import Command
+from omniq_typed.transport.clients import AnyAsyncClient, AnyClient
 
 # Payloads are bytes to us whatever the client was configured for.
 RAW: dict[str, Any] = {NEVER_DECODE: True}
@@ -17,8 +20,17 @@ REPEATS = 3
 
 def call_args(command: Command[Any]) -> tuple[Any, ...]:
     """The command as redis-py takes it."""
-    keys = command.keys
-    return ("EVALSHA", command.script.sha, len(keys), *keys, *command.args)
+    call, keys = "EVALSHA_RO" if command.as_reader else "EVALSHA", command.keys
+    return (call, command.script.sha, len(keys), *keys, *command.args)
+
+
+def call_options(client: AnyClient | AnyAsyncClient, command: Command[Any]) -> dict[str, Any]:
+    """How redis-py is to run the command."""
+    if command.as_reader and isinstance(client, (redis.RedisCluster, redis.asyncio.RedisCluster)):
+        # It would ask the server, in two calls more, where the keys of an EVALSHA_RO stand.
+        node = client.get_node_from_key(command.keys[0])  # type: ignore[arg-type]
+        return {**RAW, "target_nodes": node}
+    return RAW
 
 
 def wake_args(key: bytes, timeout_s: float) -> tuple[Any, ...]:

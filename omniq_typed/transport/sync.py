@@ -14,7 +14,14 @@ from omniq_typed.core.command import Command
 from omniq_typed.core.keys import stats_pattern, wake_key
 from omniq_typed.errors import ConnectionLost
 from omniq_typed.transport.address import Address
-from omniq_typed.transport.calls import RAW, REPEATS, call_args, repeat_delay_s, wake_args
+from omniq_typed.transport.calls import (
+    RAW,
+    REPEATS,
+    call_args,
+    call_options,
+    repeat_delay_s,
+    wake_args,
+)
 from omniq_typed.transport.clients import AnyClient, embedded_client, open_client
 from omniq_typed.transport.embedded import EmbeddedServer
 from omniq_typed.transport.faults import translated
@@ -135,15 +142,17 @@ class SyncTransport:
 
     def _call(self, command: Command[Any]) -> Any:
         with translated():
-            args = call_args(command)
             for _ in range(REPEATS):
                 try:
-                    return self._execute(args)
+                    return self._call_once(command)
                 except NoScriptError:
                     # LOAD, never EVAL: newer servers evict scripts that EVAL brought. More than
                     # once, for the server's scripts may be flushed in between.
                     self.client.script_load(command.script.text)
-            return self._execute(args)
+            return self._call_once(command)
 
-    def _execute(self, args: tuple[Any, ...]) -> Any:
-        return self.client.execute_command(*args, **RAW)  # type: ignore[no-untyped-call]
+    def _call_once(self, command: Command[Any]) -> Any:
+        return self._execute(call_args(command), call_options(self.client, command))
+
+    def _execute(self, args: tuple[Any, ...], options: dict[str, Any] = RAW) -> Any:
+        return self.client.execute_command(*args, **options)  # type: ignore[no-untyped-call]

@@ -7,14 +7,15 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from omniq_typed.context import AsyncCtx, Lease
+from omniq_typed.core.command import Steps
 from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE
 from omniq_typed.core.retry import given_back, succeeded
 from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ServerError, UndecodableJob
-from omniq_typed.models import Outcome, Reservation, Settlement
+from omniq_typed.models import Outcome, Reservation, Reserved, Settlement
 from omniq_typed.publishing import AsyncPublisher
 from omniq_typed.worker.ending import (
     Ended,
@@ -28,12 +29,12 @@ from omniq_typed.worker.ending import (
 from omniq_typed.worker.heartbeat import STOP_PATIENCE_S, Heartbeat
 from omniq_typed.worker.invalid import invalid_job, settle_as_told, settle_by_policy
 from omniq_typed.worker.lane import (
-    FATAL,
     GIVE_UP_AFTER_STOP_S,
     LISTEN_STEP_S,
     LaneOptions,
     idle_s,
 )
+from omniq_typed.worker.patience import FATAL, nothing, run_patiently_async
 from omniq_typed.worker.routing import Route
 from omniq_typed.worker.stopping import NOTICE_S, StopRequest
 
@@ -51,17 +52,19 @@ async def run_async_worker(
     stop: StopRequest,
     options: LaneOptions,
     heartbeat_interval_s: float | None = None,
+    prepare: Callable[[], Steps[object] | None] = nothing,
 ) -> None:
-    """Works on all routes until the stop is requested. Raises AuthenticationFailed,
-    PermissionDenied. Cancelled from outside, it cancels its handlers, gives their jobs back and
-    lets the cancellation pass."""
+    """Works on all routes until the stop is requested, once what `prepare` gives is done. Raises
+    AuthenticationFailed, PermissionDenied, and what those steps raise. Cancelled from outside, it
+    cancels its handlers, gives their jobs back and lets the cancellation pass."""
     beating = publisher.transport.blocking_twin()
     heartbeat = Heartbeat(beating, heartbeat_interval_s)
     loops = [QueueLoop(publisher, route, heartbeat, stop, options) for route in routes]
     heartbeat.start()
     try:
         with stop.signals():
-            await _run_loops(loops, stop)
+            if await run_patiently_async(publisher.transport, prepare, stop):
+                await _run_loops(loops, stop)
     finally:
         try:
             await _end_heartbeat(heartbeat)
@@ -150,6 +153,7 @@ class QueueLoop:
                 if stopping and not self._running and not self._unsettled:
                     return
                 jobs = () if reservation is None else reservation.jobs
+                await self._learn(jobs)
                 for job in jobs:
                     self._start(Lease(self._route.queue, job))
                 if len(jobs) < room or room == 0:
@@ -162,12 +166,16 @@ class QueueLoop:
                     self._heartbeat.unwatch(lease)
                 await self._end_listening()
 
+    async def _learn(self, jobs: Sequence[Reserved]) -> None:
+        """Where that is broken off by a stop, the jobs are given back by their tasks."""
+        await run_patiently_async(self._transport, lambda: self._route.learning(jobs), self._stop)
+
     def _free_lanes(self) -> int:
         return min(self._route.concurrency - len(self._running), MAX_JOBS_PER_RESERVE)
 
     def _start(self, lease: Lease) -> None:
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._work(lease), name=f"omniq-job-{lease.job.job_id}")
+        task = loop.create_task(self.work(lease), name=f"omniq-job-{lease.job.job_id}")
         self._running[lease] = task
         # Not the coroutine's own `finally`: a task cancelled before its first step has none.
         task.add_done_callback(lambda done: self._finish(lease, done))
@@ -185,7 +193,7 @@ class QueueLoop:
         self._unsettled.append((lease, settlement))
         self.look()
 
-    async def _work(self, lease: Lease) -> Settlement:
+    async def work(self, lease: Lease) -> Settlement:
         """One job from decoding to its settlement. Raises nothing."""
         job = lease.job
         if self._stop.requested:

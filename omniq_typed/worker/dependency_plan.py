@@ -14,7 +14,6 @@ from collections.abc import (
 )
 from dataclasses import dataclass
 from inspect import Parameter
-from types import MethodType
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 from omniq_typed.context import AsyncCtx, Ctx
@@ -22,7 +21,7 @@ from omniq_typed.errors import InvalidMessageType
 from omniq_typed.providers import Provide
 from omniq_typed.signatures import Missing, code_of, is_coroutine_function, name_of, read_signature
 from omniq_typed.type_fit import is_union, may_take, plain_type, shown
-from omniq_typed.worker.dependency_scope import Needs, Plan, Step
+from omniq_typed.worker.dependency_scope import Identity, Needs, Plan, Step, identity
 
 _CTX_NAMES = ("Ctx", "JobCtx", "AsyncCtx", "AsyncJobCtx")
 _ITERATORS = (Iterator, Generator, AsyncIterator, AsyncGenerator)
@@ -152,7 +151,7 @@ class _Planner:
         function = provide.function
         if isinstance(function, Missing):
             self._target.refuse(f"{where} is provided by {function}, which cannot be found")
-        key, name = _identity(function), name_of(function)
+        key, name = identity(function), name_of(function)
         self._check_no_circle(key, name)
         signature = read_signature(function) or inspect.Signature()
         made = _made_by(function, signature.return_annotation)
@@ -165,7 +164,7 @@ class _Planner:
             self.steps.append(Step(function, name, needs, ctx_names, made.yields, made.is_awaited))
         return self._places[key]
 
-    def _check_no_circle(self, key: tuple[int, ...], name: str) -> None:
+    def _check_no_circle(self, key: Identity, name: str) -> None:
         if key in self._path:
             first = list(self._path).index(key)
             circle = " -> ".join([*list(self._path.values())[first:], name])
@@ -225,10 +224,3 @@ def provide_marks(annotation: Any) -> list[Any]:
         or isinstance(each, Provide)
         or (isinstance(each, Missing) and each.last_name.startswith("Provide"))
     ]
-
-
-def _identity(function: Any) -> tuple[int, ...]:
-    """The same for a method each time that it is taken from the same object."""
-    if isinstance(function, MethodType):
-        return id(function.__self__), id(function.__func__)
-    return (id(function),)

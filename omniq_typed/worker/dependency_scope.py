@@ -6,15 +6,21 @@ import inspect
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any, TypeAlias
 
 log = logging.getLogger("omniq_typed.worker")
 
 Needs: TypeAlias = tuple[tuple[str, int], ...]
 """Parameter name, and the place of the step whose value it gets."""
+Identity: TypeAlias = tuple[int, ...]
+"""Of a provider; see `identity`."""
 AnyGenerator: TypeAlias = Generator[Any, None, Any] | AsyncGenerator[Any, None]
 
 _NOTHING = object()
+
+OVERRIDES: dict[Identity, Step] = {}
+"""Providers that a test has replaced, and what is done in their place. Empty outside of tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Plan:
         opened: list[AnyGenerator] = []
         try:
             values: list[Any] = []
-            for step in self.steps:
+            for step in overridden(self) if OVERRIDES else self.steps:
                 value = step.function(**_arguments(step, ctx, values))
                 if step.yields:
                     opened.append(value)
@@ -68,7 +74,7 @@ class Plan:
         opened: list[AnyGenerator] = []
         try:
             values: list[Any] = []
-            for step in self.steps:
+            for step in overridden(self) if OVERRIDES else self.steps:
                 value = step.function(**_arguments(step, ctx, values))
                 if step.yields:
                     opened.append(value)
@@ -93,6 +99,31 @@ class Plan:
         if end is not None:
             raise end
         return result
+
+
+def identity(function: Any) -> Identity:
+    """The same for a method each time that it is taken from the same object."""
+    if isinstance(function, MethodType):
+        return id(function.__self__), id(function.__func__)
+    return (id(function),)
+
+
+def overridden(plan: Plan) -> list[Step]:
+    """The steps of a plan with those in place that a test gives, each at its own place; nothing is
+    done for one that only a replaced one needed."""
+    steps = [OVERRIDES.get(identity(step.function), step) for step in plan.steps]
+    wanted = {place for _, place in plan.needs}
+    for place in reversed(range(len(steps))):
+        if place in wanted:
+            wanted |= {each for _, each in steps[place].needs}
+    return [step if place in wanted else _NO_STEP for place, step in enumerate(steps)]
+
+
+def _do_nothing() -> None:
+    pass
+
+
+_NO_STEP = Step(_do_nothing, "", (), (), yields=False, is_awaited=False)
 
 
 def _arguments(taker: Step | Plan, ctx: object, values: list[Any]) -> dict[str, Any]:

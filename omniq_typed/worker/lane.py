@@ -16,13 +16,7 @@ from omniq_typed.context import Ctx, Lease
 from omniq_typed.core.arguments import check_seconds
 from omniq_typed.core.retry import given_back, succeeded
 from omniq_typed.core.waiting import POLL_INTERVAL_S, idle_wait_s, reconnect_wait_s
-from omniq_typed.errors import (
-    AuthenticationFailed,
-    PermissionDenied,
-    ServerError,
-    UndecodableJob,
-    UnexpectedReply,
-)
+from omniq_typed.errors import ServerError, UndecodableJob
 from omniq_typed.models import Reservation, Reserved, Settlement
 from omniq_typed.publishing import Publisher
 from omniq_typed.worker.ending import (
@@ -36,13 +30,12 @@ from omniq_typed.worker.ending import (
 )
 from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.invalid import invalid_job, settle_as_told, settle_by_policy
+from omniq_typed.worker.patience import FATAL, run_patiently
 from omniq_typed.worker.routing import Consumer, Route
 from omniq_typed.worker.stopping import StopNow, StopRequest
 
 log = logging.getLogger("omniq_typed.worker")
 
-# Waiting does not mend these: the operator has to.
-FATAL = (AuthenticationFailed, PermissionDenied, UnexpectedReply)
 GIVE_UP_AFTER_STOP_S = 5.0
 """How long a stopping worker tries to deliver results to a server that is away."""
 LISTEN_STEP_S = 0.5
@@ -124,13 +117,15 @@ class Lane:
 
     def _work_off(self, jobs: tuple[Reserved, ...]) -> None:
         """Runs jobs in order; leaves their settlements."""
+        # Where that is broken off by a stop, the jobs are given back below.
+        run_patiently(self._transport, lambda: self._route.learning(jobs), self._stop)
         self._running = [Lease(self.queue, job) for job in jobs]
         for lease in self._running:
             self._heartbeat.watch(lease)
         for lease in self._running:
-            self._unsettled.append((lease, self._work(lease)))
+            self._unsettled.append((lease, self.work(lease)))
 
-    def _work(self, lease: Lease) -> Settlement:
+    def work(self, lease: Lease) -> Settlement:
         """One job from decoding to its settlement. Never raises."""
         job = lease.job
         if self._stop.requested or lease.lost:  # lost while others of its batch ran

@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from omniq_typed.core.command import Steps
 from omniq_typed.core.settle import settle
 from omniq_typed.errors import ServerError
 from omniq_typed.models import Settlement
@@ -16,6 +17,7 @@ from omniq_typed.transport.sync import SyncTransport
 from omniq_typed.worker.ending import release_last
 from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.lane import Lane, LaneOptions
+from omniq_typed.worker.patience import nothing, run_patiently
 from omniq_typed.worker.routing import Route
 from omniq_typed.worker.stopping import StopRequest
 
@@ -31,11 +33,14 @@ def run_worker(
     stop: StopRequest,
     options: LaneOptions,
     heartbeat_interval_s: float | None = None,
+    prepare: Callable[[], Steps[object] | None] = nothing,
 ) -> None:
-    """Works on all routes until the stop is requested, by a signal or otherwise.
+    """Works on all routes until the stop is requested, by a signal or otherwise, once what
+    `prepare` gives is done.
 
     A single lane runs in the calling thread, where Ctrl-C can interrupt its handler; several run
-    in threads of their own. Raises AuthenticationFailed, PermissionDenied.
+    in threads of their own. Raises AuthenticationFailed, PermissionDenied, and what those steps
+    raise.
     """
     transport = publisher.transport
     heartbeat = Heartbeat(transport, heartbeat_interval_s)
@@ -47,6 +52,8 @@ def run_worker(
     heartbeat.start()
     try:
         with stop.signals():
+            if not run_patiently(transport, prepare, stop):
+                return
             if len(lanes) == 1 and _interruptible(stop):
                 lanes[0].run()
             else:

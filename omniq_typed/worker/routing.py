@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
 from omniq_typed.core.backoff import JobBackoff
+from omniq_typed.core.command import Steps
 from omniq_typed.core.payloads import decode_untyped
 from omniq_typed.errors import InvalidMessageType, UndecodableJob
 from omniq_typed.messages.codec import decode
@@ -17,6 +19,7 @@ from omniq_typed.messages.upcast import apply_upcasts
 from omniq_typed.models import Reserved
 from omniq_typed.protocols import RetryPolicy
 from omniq_typed.worker.invalid import DeadLetter, InvalidPolicy
+from omniq_typed.worker.registered import JobSchema, RegisteredSchemas
 
 Decode: TypeAlias = Callable[[bytes], Any]
 """From a payload to the value for a handler. Raises UndecodableJob."""
@@ -25,7 +28,8 @@ Decode: TypeAlias = Callable[[bytes], Any]
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """A registered handler with its type parameter erased; `handler` takes a ctx, `name` is for
-    messages. None of `message_type`: it takes any job, as dicts and lists."""
+    messages. Without `message_type` it takes dicts and lists: of the jobs of `raw_type`, checked
+    against the registered schemas, or of any job, where that is ''."""
 
     queue: str
     handler: Callable[[Any], Any]
@@ -33,8 +37,11 @@ class Consumer:
     concurrency: int
     name: str
     message_type: MessageType[Any] | None = None
+    raw_type: str = ""
     strict: bool = True
     on_invalid: InvalidPolicy | None = None
+    function: Callable[..., Any] | None = None
+    """What the user registered; `handler` leads to it."""
 
     def decoder(self, steps: list[Upcast]) -> Decode:
         """For payloads that are so many steps older than what the handler takes."""
@@ -49,39 +56,69 @@ class Consumer:
 class Route:
     """The consumers of one queue, and what it does with jobs that none of them can take."""
 
-    def __init__(self, queue: str, registry: Registry | None = None) -> None:
+    def __init__(
+        self,
+        queue: str,
+        registry: Registry | None = None,
+        schemas: RegisteredSchemas | None = None,
+    ) -> None:
+        """`schemas`: those that raw consumers of the queue need."""
         self.queue = queue
         self.invalid_handler: Callable[[Any], Any] | None = None
         """The user's own, for undecodable jobs."""
         self._registry = registry or Registry()
+        self._schemas = schemas or RegisteredSchemas()
         self._untyped: Consumer | None = None
+        self._raw: dict[str, Consumer] = {}
         self._typed: dict[tuple[str, int], Consumer] = {}
         self._table: dict[tuple[str, int], tuple[Consumer, Decode]] | None = None
 
     @property
     def concurrency(self) -> int:
         """Jobs of the queue that run at once: the most that one of its consumers asks for."""
-        return max(consumer.concurrency for consumer in self._consumers())
+        return max(consumer.concurrency for consumer in self.consumers())
 
-    def _consumers(self) -> list[Consumer]:
+    def consumers(self) -> list[Consumer]:
+        """All of them."""
         untyped = [] if self._untyped is None else [self._untyped]
-        return [*self._typed.values(), *untyped]
+        return [*self._typed.values(), *self._raw.values(), *untyped]
+
+    @property
+    def raw_types(self) -> list[str]:
+        """The names of the types that raw consumers take."""
+        return list(self._raw)
+
+    def types(self) -> list[MessageType[Any]]:
+        """The message types that the consumers take."""
+        return [it.message_type for it in self._typed.values() if it.message_type is not None]
 
     def add(self, consumer: Consumer) -> None:
         """Raises InvalidMessageType where the queue has a handler for this type already."""
         message_type = consumer.message_type
-        if message_type is None:
+        if consumer.raw_type:
+            self._check_free(consumer.raw_type, None)
+            self._raw[consumer.raw_type] = consumer
+        elif message_type is None:
             self._untyped = consumer
-            return
-        key = (message_type.name, message_type.version)
-        if key in self._typed:
+        else:
+            self._check_free(message_type.name, message_type.version)
+            self._typed[message_type.name, message_type.version] = consumer
+            self._table = None
+
+    def _check_free(self, name: str, version: int | None) -> None:
+        """`version` None: all of them, as a raw consumer takes them."""
+        taken = [self._raw[name]] if name in self._raw else []
+        taken += [
+            each
+            for (typed_name, number), each in self._typed.items()
+            if typed_name == name and version in (None, number)
+        ]
+        if taken:
+            label = name if version is None else f"{name} v{version}"
             raise InvalidMessageType(
                 "consumer",
-                f"{message_type.label} has a handler on queue {self.queue!r} already:"
-                f" {self._typed[key].name}",
+                f"{label} has a handler on queue {self.queue!r} already: {taken[0].name}",
             )
-        self._typed[key] = consumer
-        self._table = None
 
     def check(self) -> None:
         """What can be known before the first job. Raises InvalidMessageType for a type that cannot
@@ -122,11 +159,14 @@ class Route:
         """
         if self._untyped is not None:
             return self._untyped, decode_untyped(job.payload)
-        name = job.msg_type or self._only_name()
-        version = _version(job) if job.msg_type else 1
+        name, version = self._type_of(job)
+        if name in self._raw:
+            return self._raw[name], self._schemas.decode(name, version, job.payload)
         found = self._decoders().get((name, version))
         if found is None:
-            known = ", ".join(f"{name} v{version}" for name, version in sorted(self._decoders()))
+            known = ", ".join(
+                [*(f"{name} v{version}" for name, version in sorted(self._decoders())), *self._raw]
+            )
             unnamed = "" if job.msg_type else " (the job names no type, and so is version 1)"
             raise UndecodableJob(
                 "unknown_type",
@@ -136,8 +176,26 @@ class Route:
         consumer, decode_payload = found
         return consumer, decode_payload(job.payload)
 
+    def learning(self, jobs: Iterable[Reserved]) -> Steps[None] | None:
+        """What has to be read from the registry of schemas before these jobs can be opened; None:
+        nothing."""
+        if not self._raw:
+            return None
+        return self._schemas.learning(self._raw_schemas(jobs))
+
+    def _raw_schemas(self, jobs: Iterable[Reserved]) -> Iterator[JobSchema]:
+        for job in jobs:
+            with suppress(UndecodableJob):
+                name, version = self._type_of(job)
+                if name in self._raw:
+                    yield JobSchema(name, version, job.msg_schema)
+
+    def _type_of(self, job: Reserved) -> tuple[str, int]:
+        """Name and version. Raises UndecodableJob."""
+        return (job.msg_type, _version(job)) if job.msg_type else (self._only_name(), 1)
+
     def _only_name(self) -> str:
-        names = sorted({name for name, _ in self._typed})
+        names = sorted({*(name for name, _ in self._typed), *self._raw})
         if len(names) > 1:
             raise UndecodableJob(
                 "unknown_type",
@@ -149,9 +207,10 @@ class Route:
     def invalid_policy(self, job: Reserved) -> InvalidPolicy:
         """What to do with a job that cannot be decoded: as the consumer of its type says, or,
         where there is none, the first of the queue that says something."""
+        named = [(name, each) for (name, _), each in self._typed.items()] + [*self._raw.items()]
         policies = [
             (name != job.msg_type, consumer.on_invalid)
-            for (name, _), consumer in self._typed.items()
+            for name, consumer in named
             if consumer.on_invalid is not None
         ]
         return min(policies, key=lambda item: item[0])[1] if policies else DeadLetter()

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+import pytest
+
 from omniq_typed import (
-    AsyncBus,
     AsyncOmniqClient,
     AsyncQueueMonitor,
     Bus,
@@ -23,6 +24,7 @@ from omniq_typed import (
 from omniq_typed.core.command import Command
 from omniq_typed.models import ReserveJob
 from omniq_typed.transport.sync import SyncTransport
+from tests.memory_engine import async_bus_at, bus_at
 from tests.servers import AnyServer, Cluster, Server
 from tests.workers import FACES as FACES
 from tests.workers import Face as Face
@@ -70,11 +72,11 @@ def open_doors(face: Face, **options: Any) -> Iterator[Doors]:
 def open_bus(face: Face, url: str, **options: Any) -> Iterator[Bus]:
     """A bus of either face, to be called as a blocking one. `options` as for `Bus`."""
     if face == "sync":
-        with Bus(url, **options) as bus:
+        with bus_at(url, **options) as bus:
             yield bus
         return
     with asyncio.Runner() as runner:
-        inner = AsyncBus(url, **options)
+        inner = async_bus_at(url, **options)
         try:
             yield cast(Bus, _Blocking(inner, runner))
         finally:
@@ -135,21 +137,31 @@ def fail(client: OmniqClient, queue: str, job_id: str, now_ms: int = T0) -> None
     client.ack_fail(queue=queue, job_id=job_id, lease_token=job.lease_token, now_ms_override=now_ms)
 
 
+def server_of_face(request: pytest.FixtureRequest, face: Face) -> Server:
+    """An empty Redis for the blocking face, an empty Valkey for asyncio: for tests of what goes on
+    in front of the scripts, which other tests try on every kind of server."""
+    kind = "redis" if face == "sync" else "valkey"
+    found: Server = request.getfixturevalue(f"{kind}_server")
+    found.ensure_running()
+    found.flushall()
+    return found
+
+
 def nodes(server: AnyServer) -> list[Server]:
     """The servers behind a server: itself, or the masters of a cluster."""
-    if isinstance(server, Cluster):
-        return server.nodes
-    assert isinstance(server, Server)
-    return [server]
+    return server.nodes if isinstance(server, Cluster) else [cast(Server, server)]
 
 
 def dump(server: AnyServer) -> dict[str, bytes | None]:
-    """Every key of the server with its serialised value."""
+    """Every key of the server with its serialised value; a hash with its fields in order, for the
+    server gives them in another one while its table grows."""
     found: dict[str, bytes | None] = {}
     for node in nodes(server):
         with contextlib.closing(node.client()) as client:
             for key in client.scan_iter(count=1000):
-                found[key.decode()] = client.dump(key)
+                is_hash = client.type(key) == b"hash"
+                fields = repr(sorted(client.hgetall(key).items())) if is_hash else ""
+                found[key.decode()] = fields.encode() if is_hash else client.dump(key)
     return found
 
 

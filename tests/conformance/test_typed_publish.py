@@ -224,6 +224,7 @@ def test_a_set_is_the_same_in_any_order(bus: Bus, any_server: AnyServer) -> None
     with Bus(any_server.url) as other:
         for stored_tags in (tags, tags[::-1]):
             any_server.flushall()
+            bus.register_schemas()
             payload = orjson.dumps({"order_id": "A-1", "customer": 9, "tags": stored_tags})
             job = NewJob("order:A-1", payload, gid="customer:9", side={"msg_type": "order"})
             other.transport.run(enqueue("orders", [job]))
@@ -275,6 +276,7 @@ def test_many_of_mixed_types_and_queues_take_a_call_per_queue_and_hundred(
     for n in range(130):
         messages += [Note(text=str(n)), Envelope(Place(city=str(n)), message_type=Place)]
     messages.append(Envelope(Note(text="late"), due_ms=4_000_000_000_000, gid="g", job_id="late"))
+    bus.register_schemas()
     bus.publish_json(Note(text="scripts are loaded"), queue="other")
     forget_command_counts(any_server)
     results = bus.publish_many(messages)

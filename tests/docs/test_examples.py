@@ -109,13 +109,16 @@ def test_publish_json_and_consumer(url: str) -> None:
     assert "'price': '19.90'" in consumed
 
 
-def test_export_schemas(tmp_path: Path) -> None:
-    out = ["--out", str(tmp_path)]
-    assert "17 message types, 35 files changed" in run("examples.export_schemas", *out).stdout
-    assert "17 message types, 0 files changed" in run("examples.export_schemas", *out).stdout
-    assert run("examples.export_schemas", *out, "--check").stdout == ""
+def test_all_messages(tmp_path: Path) -> None:
+    export = ("schema", "export", "examples.all_messages", "--out", str(tmp_path))
+    assert "19 message types, 39 files written" in run("omniq_typed", *export).stdout
     schema = (tmp_path / "orders.created" / "v1.json").read_text(encoding="utf-8")
     assert '"title": "orders.created"' in schema
+    known = (EXAMPLES / "all_messages.py").read_text(encoding="utf-8")
+    for path in EXAMPLES.rglob("*.py"):
+        if re.search(r"^@message\(| = message_type\(", path.read_text("utf-8"), re.MULTILINE):
+            module = path.parent.name if path.stem == "messages" else path.stem
+            assert f'"{module}"' in known, f"{path} has message types that all_messages misses"
 
 
 def test_consumer_ends_with_ctrl_c(url: str) -> None:

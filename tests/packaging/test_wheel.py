@@ -3,9 +3,7 @@ it runs a typed message through its own embedded server."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 import tarfile
 import venv
@@ -17,9 +15,8 @@ from pathlib import Path
 import pytest
 
 import omniq_typed
+from tests.packaging.programs import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 110
 PROGRAM = """
 import importlib.metadata
 import threading
@@ -56,37 +53,6 @@ print("from", files("omniq_typed"))
 pytestmark = pytest.mark.slow
 
 
-def run(*arguments: str | Path, cwd: Path) -> str:
-    """Runs a program that sees nothing of this checkout and its environment."""
-    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "OMNIQ_URL")
-    done = subprocess.run(
-        [str(each) for each in arguments],
-        cwd=cwd,
-        env={name: value for name, value in os.environ.items() if name not in hidden},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the source archive. Without isolation: the dev extra brings what
-    the build needs."""
-    folder = tmp_path_factory.mktemp("dist")
-    options = ("--no-isolation", "--wheel", "--sdist", "--outdir", folder)
-    run(sys.executable, "-m", "build", *options, ROOT, cwd=folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wheel(built: Path) -> Path:
-    (found,) = built.glob("*.whl")
-    return found
-
-
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that holds the wheel, its extra and nothing else."""
@@ -121,7 +87,8 @@ def test_the_wheel_carries_every_module_script_and_the_mark_of_types(wheel: Path
 
 def test_the_wheel_carries_nothing_else(wheel: Path) -> None:
     for name in names_in(wheel):
-        assert re.match(r"omniq_typed/|omniq_typed-[^/]+\.dist-info/", name), name
+        ours = r"omniq_typed/|omniq_typed-[^/]+\.dist-info/|pytest_omniq_typed\.py\Z"
+        assert re.match(ours, name), name
         assert "__pycache__" not in name and "tests/" not in name
 
 
@@ -131,7 +98,7 @@ def test_the_metadata(wheel: Path) -> None:
     assert metadata["Version"] == omniq_typed.__version__
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert {"embedded", "demo"} <= set(metadata.get_all("Provides-Extra", []))
+    assert {"embedded", "demo", "testing"} <= set(metadata.get_all("Provides-Extra", []))
 
 
 def test_the_source_archive_can_build_the_wheel(built: Path, tmp_path: Path, wheel: Path) -> None:
@@ -158,11 +125,23 @@ def test_an_installed_wheel_runs_a_typed_message(python: Path, tmp_path: Path) -
 
 
 def test_every_module_of_an_installed_wheel_can_be_imported(python: Path, tmp_path: Path) -> None:
-    """None needs a package of the extras `demo` and `dev`, which are not there."""
+    """None needs a package of the extras `demo` and `dev`, which are not there; those of the extra
+    `testing` are imported where it is: test_outside_project.py."""
     program = (
         "import importlib, pkgutil, omniq_typed\n"
         "for found in pkgutil.walk_packages(omniq_typed.__path__, 'omniq_typed.'):\n"
-        "    if not found.name.endswith('__main__'):\n"
+        "    if not found.name.endswith('__main__') and '.testing' not in found.name:\n"
         "        importlib.import_module(found.name)\n"
     )
     run(python, "-W", "error", "-c", program, cwd=tmp_path)
+
+
+def test_the_command_is_installed_and_finds_programs_beside_it(
+    python: Path, tmp_path: Path
+) -> None:
+    command = python.with_name("omniq-typed")
+    assert run(command, "--version", cwd=tmp_path) == f"omniq-typed {omniq_typed.__version__}\n"
+    program = PROGRAM.partition("stop = ")[0]
+    (tmp_path / "program.py").write_text(program)
+    said = run(command, "schema", "export", "program", cwd=tmp_path)
+    assert said == "1 message type, 3 files written in schemas\n"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from omniq_typed.transport.address import from_url
+from omniq_typed.transport.connect import connect
 from omniq_typed.transport.sync import SyncTransport
 from tests.properties.children_machine import children_machine
 from tests.properties.queue_machine import QueueMachine, queue_machine
@@ -29,7 +29,7 @@ LONG = settings(QUICK, max_examples=300, stateful_step_count=60)
 
 @pytest.fixture
 def transport(any_server: AnyServer) -> Iterator[SyncTransport]:
-    with contextlib.closing(SyncTransport(from_url(any_server.url))) as opened:
+    with contextlib.closing(connect(any_server.url)) as opened:
         yield opened
 
 
@@ -103,7 +103,7 @@ def test_queue_at_length(transport: SyncTransport) -> None:
 def test_every_reply_is_reached(redis_server: Server) -> None:
     """By the same examples each time, so that chance does not decide it."""
     redis_server.ensure_running()
-    with contextlib.closing(SyncTransport(from_url(redis_server.url))) as transport:
+    with contextlib.closing(connect(redis_server.url)) as transport:
         machine = queue_machine(transport, owner_of(transport))
         fixed = settings(LONG, max_examples=500, derandomize=True, database=None)
         run_state_machine_as_test(machine, settings=fixed)

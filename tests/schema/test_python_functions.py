@@ -31,7 +31,8 @@ from pydantic import (
 
 from omniq_typed import MessageType
 from omniq_typed.schema.export import fingerprint, reader_schema, writer_schema
-from omniq_typed.schema.python_functions import UNKNOWN, digest, split_comment
+from omniq_typed.schema.wire.function_digest import UNKNOWN, digest
+from omniq_typed.schema.wire.python_functions import split_comment
 
 _numbers = itertools.count()
 
@@ -289,7 +290,8 @@ def test_a_comment_is_taken_apart() -> None:
 
 def test_keys_keep_what_a_pattern_does_not_say() -> None:
     def of(key: Any) -> tuple[list[str], list[str]]:
-        return views(create_model("Holder", counts=(dict[key, int], ...)))
+        counted: Any = dict.__class_getitem__((key, int))
+        return views(create_model("Holder", counts=(counted, ...)))
 
     checked = ["a Python function no_edges HASH (after)"]
     assert of(Annotated[str, AfterValidator(no_edges)]) == (checked, checked)

@@ -1,8 +1,8 @@
 """mypy --strict and pyright accept what is right and refuse what is wrong, at the same lines.
 
 A snippet `*.py.txt` says with `# wrong: …` in which lines both checkers have to find a fault; they
-may find none elsewhere. Each checker runs once, over the snippets and the right use in api.py and
-contracts.py.
+may find none elsewhere. Each checker runs once, over the snippets and the right use in api.py,
+contracts.py and schemas.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 SNIPPETS = sorted(HERE.glob("wrong_*.py.txt"))
-RIGHT = [HERE / "api.py", HERE / "contracts.py"]
+RIGHT = [HERE / f"{name}.py" for name in ("api", "contracts", "schemas", "stepped")]
 TIMEOUT_S = 110
 
 

@@ -4,20 +4,22 @@ are called."""
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from omniq_typed.core import keys
+from omniq_typed.core.lua_header import QUEUE_KEYS, comment_of
+from omniq_typed.core.lua_manifest import header, manifest
 from omniq_typed.core.replies import _REFUSALS
 from omniq_typed.core.scripts import lua_folder, script, script_names
 from tests.servers import Server
 
-SECTIONS = ["KEYS", "ARGV", "DERIVED", "RETURNS", "STATE", "INVARIANT"]
 STATES = {"wait", "delayed", "active", "failed", "completed", "(none)"}
-QUEUE_KEYS = "the 18 fixed keys of the queue, lib/queue_keys.lua"
-COUNTER_KEYS = "{cc:KEY}:count, {cc:KEY}:done, {cc:KEY}:finished"
+SCRIPTS = manifest("")["scripts"]
 
 LIB = {path.stem: path.read_text(encoding="utf-8") for path in (lua_folder() / "lib").glob("*.lua")}
 COMMANDS = {
@@ -52,27 +54,7 @@ def reachable(name: str) -> set[str]:
 
 
 def header_of(name: str) -> list[str]:
-    lines = COMMANDS[name].splitlines()
-    end = next(i for i, line in enumerate(lines) if not line.startswith("-- "))
-    return lines[:end]
-
-
-def sections_of(name: str) -> list[tuple[str, str]]:
-    """(section, text) in the order of the header; lines that go on are joined."""
-    found: list[tuple[str, str]] = []
-    for line in header_of(name)[1:]:
-        start = re.match(r"-- ([A-Z]+): (.+)", line)
-        if start:
-            found.append((start[1], start[2]))
-        elif line.startswith("--   ") and found:
-            found[-1] = (found[-1][0], f"{found[-1][1]} {line[5:]}")
-        else:
-            assert line.startswith("-- @include "), line
-    return found
-
-
-def section(name: str, wanted: str) -> str:
-    return dict(sections_of(name))[wanted]
+    return comment_of(COMMANDS[name])
 
 
 def includes_of(name: str) -> list[str]:
@@ -85,9 +67,14 @@ def includes_of(name: str) -> list[str]:
 
 
 @each_command
-def test_the_header_starts_with_the_name_and_has_every_section_in_order(name: str) -> None:
-    assert re.match(rf"-- {name}: \S", header_of(name)[0])
-    assert [title for title, _ in sections_of(name)] == SECTIONS
+def test_the_header_holds_to_its_grammar_and_starts_with_the_name(name: str) -> None:
+    assert header(name).name == name
+
+
+@pytest.mark.parametrize("name", [*sorted(LIB), *COMMANDS])
+def test_a_comment_at_the_head_keeps_within_its_columns(name: str) -> None:
+    lines = comment_of(LIB[name] if name in LIB else COMMANDS[name])
+    assert [line for line in lines if len(line) > 100] == []
 
 
 @each_command
@@ -138,21 +125,25 @@ def test_a_lib_file_is_used_by_a_command(name: str) -> None:
 
 @each_command
 def test_keys_names_those_that_the_script_takes(name: str) -> None:
-    takes_queue = "queue_keys(KEYS)" in code_of(COMMANDS[name])
-    assert section(name, "KEYS") == (QUEUE_KEYS if takes_queue else COUNTER_KEYS)
-    numbers = {int(n) for n in re.findall(r"KEYS\[(\d+)\]", code_of(COMMANDS[name]))}
-    assert numbers == (set() if takes_queue else {1, 2, 3})
-
-
-def test_the_keys_of_a_counter_stand_in_the_order_of_the_headers() -> None:
-    assert ", ".join(key.decode() for key in keys.counter_keys("KEY")) == COUNTER_KEYS
+    code, said = code_of(COMMANDS[name]), header(name).keys
+    assert (said is None) == ("queue_keys(KEYS)" in code)
+    numbers = {int(number) for number in re.findall(r"KEYS\[(\d+)\]", code)}
+    assert numbers == set(range(1, len(said or ()) + 1))
 
 
 @each_command
 def test_argv_tells_of_arguments_where_there_are_some(name: str) -> None:
-    code, said = code_of(COMMANDS[name]), section(name, "ARGV")
-    assert (said == "(none)") == ("ARGV" not in code)
-    assert said.startswith("now_ms ('0' = server time)") == ("now_ms(ARGV[1])" in code)
+    code, said = code_of(COMMANDS[name]), header(name).arguments
+    assert (said == []) == ("ARGV" not in code)
+    assert (said != [] and said[0]["name"] == "now_ms") == ("now_ms(ARGV[1])" in code)
+
+
+@each_command
+def test_each_single_argument_is_read_from_its_place(name: str) -> None:
+    """Those of a record are counted from where it starts."""
+    read = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", code_of(COMMANDS[name]))}
+    single = list(itertools.takewhile(lambda each: "arguments" not in each, header(name).arguments))
+    assert read == set(range(1, len(single) + 1))
 
 
 @each_command
@@ -164,40 +155,40 @@ def test_derived_lists_exactly_the_keys_that_are_built(name: str) -> None:
     ), "a part of a group that is no literal cannot be checked"
     if "job_key" in reachable(name):
         derived.add("job:ID")
-    said = section(name, "DERIVED")
-    listed = [] if said == "(none)" else said.split(", ")
-    assert len(listed) == len(set(listed))
-    assert set(listed) == derived
+    if "type_key" in reachable(name):
+        (types,) = (key.decode() for key in keys.schema_keys())
+        derived.add(f"{types.removesuffix('types')}type:NAME")
+    assert set(header(name).derived) == derived
 
 
 @each_command
-def test_the_codes_that_returns_names_are_in_the_code(name: str) -> None:
-    said = section(name, "RETURNS")
-    named = set(re.findall(r"\b[A-Z]{2,}(?:_[A-Z]+)*\b", said))
-    literals = set(re.findall(r"'([A-Z_]+)'", code_of(script(name).text)))
-    assert named <= literals, "RETURNS names a code that the script never returns"
-    if "'ERR'" in code_of(COMMANDS[name]):
-        own = set(re.findall(r"'([A-Z]+_[A-Z_]+)'", code_of(COMMANDS[name])))
-        assert own <= named, "the script returns a code that RETURNS does not name"
+def test_the_literals_of_a_reply_are_in_the_code(name: str) -> None:
+    literals = set(re.findall(r"'(\w*)'", code_of(script(name).text)))
+    said = {each for each in words_of(header(name).reply) if not each.isdigit()}
+    assert said <= literals, "RETURNS names what the script never returns"
+    own = set(re.findall(r"'([A-Z]+_[A-Z_]+)'", code_of(COMMANDS[name])))
+    assert own <= said, "the script returns a code that RETURNS does not name"
 
 
-@each_command
-def test_every_code_becomes_an_exception_or_a_result(name: str) -> None:
+def words_of(shape: Any) -> set[str]:
+    """Every literal in a shape."""
+    if isinstance(shape, list):
+        return set().union(*map(words_of, shape))
+    if not isinstance(shape, dict):
+        return set()
+    return {shape["literal"]} if "literal" in shape else words_of([*shape.values()])
+
+
+def test_every_code_becomes_an_exception_or_a_result() -> None:
     """`child_ack` answers its two codes as numbers."""
-    said = section(name, "RETURNS")
-    after_err = re.findall(r"'?ERR'?,? (?:\(detail = )?'?([A-Z_|]+)", said)
-    codes = {code for group in after_err for code in group.split("|")}
-    assert codes <= set(_REFUSALS) | {
-        "NO_COUNTER",
-        "ALREADY_FINISHED",
-        "CHANGED",
-        "CONFLICT",
-    }
+    codes = {code for entry in SCRIPTS.values() for code in entry["errors"]}
+    results = {"NO_COUNTER", "ALREADY_FINISHED", "CHANGED", "STALE"}
+    assert set(_REFUSALS) <= codes <= set(_REFUSALS) | results
 
 
 @each_command
 def test_state_names_transitions_between_states(name: str) -> None:
-    for change in section(name, "STATE").split("; "):
+    for change in header(name).states or ("(none)",):
         words = set(re.findall(r"\(none\)|[a-z]+", change.split(" when ")[0])) - {"or"}
         assert words <= STATES, words
         assert change == "(none)" or " -> " in change
@@ -209,8 +200,8 @@ def test_a_script_without_transitions_sets_no_state(name: str) -> None:
     sets_state = re.search(r"'HSET',[^\n]*'state'", code) is not None
     removes_jobs = "redis.call('DEL', job_key(" in code_of(COMMANDS[name])
     # Renewing a lease is a transition from active to active: nothing is written to `state`.
-    renews = section(name, "STATE") == "active -> active"
-    assert (section(name, "STATE") != "(none)") == (sets_state or removes_jobs or renews)
+    renews = header(name).states == ("active -> active",)
+    assert (header(name).states != ()) == (sets_state or removes_jobs or renews)
 
 
 @each_command
@@ -220,7 +211,7 @@ def test_every_state_that_is_written_is_the_end_of_a_transition(name: str) -> No
         written.add("(none)")
     ends = "".join(
         re.sub(r".*?-> ", " ", change).split(" when ")[0]
-        for change in section(name, "STATE").split("; ")
+        for change in (header(name).states or ("(none)",))
     )
     assert written <= set(re.findall(r"\(none\)|[a-z]+", ends))
 
@@ -230,8 +221,7 @@ def test_reads_only_is_said_of_scripts_that_write_nothing(name: str) -> None:
     called = set(re.findall(r"redis\.call\('([A-Z]+)'", code_of(script(name).text)))
     reading = {"EXISTS", "GET", "HGET", "HGETALL", "HKEYS", "HMGET", "LLEN", "LRANGE", "MGET"}
     reading |= {"SMEMBERS", "TIME", "ZCARD", "ZRANGE", "ZREVRANGE", "ZSCAN", "ZSCORE"}
-    says_so = re.match(r"reads only(;|$)", section(name, "INVARIANT")) is not None
-    assert says_so == (called <= reading)
+    assert header(name).reads_only == (called <= reading)
 
 
 def builders() -> dict[Path, set[str]]:

@@ -10,7 +10,7 @@ import pytest
 from omniq_typed.core.scripts import script, script_names
 
 _CALL = re.compile(r"redis\.call\('([A-Z]+)'")
-_CHECK = re.compile(r"require_commands\((?:q\.stats|names), \{(.*?)\}\)", re.DOTALL)
+_CHECK = re.compile(r"require_commands\((?:q\.stats|KEYS\[1\]|names), \{(.*?)\}\)", re.DOTALL)
 # The command is a variable where either end of a list or of an index may be meant.
 _CHOSEN = {
     "redis.call(push,": {"LPUSH", "RPUSH"},

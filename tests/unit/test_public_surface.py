@@ -23,6 +23,7 @@ from omniq_typed import (
 from omniq_typed.context import AsyncCtx, AsyncExec, Ctx, Exec
 from omniq_typed.core.scripts import script_names
 from omniq_typed.errors import OmniqError
+from omniq_typed.schema_registry import AsyncSchemaStore, SchemaStore
 
 TWINS: list[tuple[type, type]] = [
     (OmniqClient, AsyncOmniqClient),
@@ -30,12 +31,14 @@ TWINS: list[tuple[type, type]] = [
     (Exec, AsyncExec),
     (QueueMonitor, AsyncQueueMonitor),
     (Ctx, AsyncCtx),
+    (SchemaStore, AsyncSchemaStore),
 ]
 SPECIAL = {"__init__": "__init__", "__enter__": "__aenter__", "__exit__": "__aexit__"}
 # An asyncio worker keeps as many jobs in hand as its consumers' concurrency says.
 ONLY_SYNC = {("Bus", "run"): {"prefetch"}}
 # Calls that wait for nothing.
-PLAIN_IN_BOTH = {"consumer", "on_invalid", "embedded", "from_env", "__init__"}
+PLAIN_IN_BOTH = {"consumer", "raw_consumer", "consumed", "on_invalid", "embedded", "from_env"}
+PLAIN_IN_BOTH |= {"__init__"}
 
 twins = pytest.mark.parametrize(("sync", "aio"), TWINS, ids=lambda cls: cls.__name__)
 every_class = pytest.mark.parametrize("cls", [cls for pair in TWINS for cls in pair])
@@ -140,7 +143,8 @@ def test_twins_name_the_same_scripts(sync: type, aio: type) -> None:
 
 
 def test_every_script_is_named_by_the_method_that_runs_it() -> None:
-    texts = [str(f.__doc__) for cls in (OmniqClient, QueueMonitor) for f in methods(cls).values()]
+    classes = (OmniqClient, QueueMonitor, Bus, SchemaStore)
+    texts = [str(function.__doc__) for cls in classes for function in methods(cls).values()]
     named = set(re.findall(r"lua/commands/(\w+)\.lua", "\n".join(texts)))
     assert named == set(script_names())
 

@@ -9,7 +9,8 @@ from math import inf
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from omniq_typed.schema.regex_sampling import State, Texts, texts
+from omniq_typed.schema.regex.regex_sampling import Texts, texts
+from omniq_typed.schema.regex.regex_states import State
 
 _USUAL_LENGTH = 20
 """Texts of any length are at most this many characters longer than the shortest."""

@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from omniq_typed.errors import NoStrategy
 from omniq_typed.messages.schema_walk import ANYTHING, Place, body_of
-from omniq_typed.schema.regex_parser import UnknownRegex
+from omniq_typed.schema.regex.regex_parser import UnknownRegex
 from omniq_typed.testing.strategies.automata import NoText
 from omniq_typed.testing.strategies.containers import CONTAINERS, TooDeep
 from omniq_typed.testing.strategies.known_types import known_texts

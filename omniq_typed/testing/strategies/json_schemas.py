@@ -11,9 +11,10 @@ from hypothesis.strategies import SearchStrategy
 
 from omniq_typed.errors import NoStrategy
 from omniq_typed.messages.schema_walk import Place
-from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.shapes import Json, Schema, Shape, Shapes
-from omniq_typed.schema.text_formats import PATTERNS
+from omniq_typed.schema.regex.regex_parser import UnknownRegex
+from omniq_typed.schema.sampling.shape import Json, Schema, Shape
+from omniq_typed.schema.sampling.shapes import Shapes
+from omniq_typed.schema.sampling.text_formats import PATTERNS
 from omniq_typed.testing.strategies.automata import NoText, matching
 from omniq_typed.testing.strategies.collections import ROOM, entries, limits, several
 from omniq_typed.testing.strategies.containers import ANY_JSON

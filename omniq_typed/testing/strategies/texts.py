@@ -12,8 +12,8 @@ from hypothesis.errors import InvalidArgument as HypothesisRefuses
 from hypothesis.strategies import SearchStrategy
 
 from omniq_typed.messages.schema_walk import Place
-from omniq_typed.schema.regex_parser import UnknownRegex
-from omniq_typed.schema.regexes import to_ecma
+from omniq_typed.schema.regex.regex_parser import UnknownRegex
+from omniq_typed.schema.wire.regexes import to_ecma
 from omniq_typed.testing.strategies.automata import matching
 
 # Surrogates alone are no text that JSON could carry.

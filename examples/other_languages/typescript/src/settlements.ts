@@ -1,0 +1,51 @@
+// How a lease ends.
+import type { Scripts } from "./generated/scripts.js";
+import type { InvalidPayload } from "./messages.js";
+
+/** A job in hand, as reserve gives it. */
+export type Lease = Scripts["reserve"]["reply"]["jobs"][number];
+export type Settlement = Scripts["settle"]["arguments"]["settlements"][number];
+
+const MAX_MESSAGE_BYTES = 4096;
+
+export function done({ id, token }: Lease): Settlement {
+  return { id, token, outcome: "ack" };
+}
+
+/** The handler failed: another attempt after the job's own backoff, or the last one is used up. */
+export function failed(lease: Lease, error: unknown): Settlement {
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return unsuccessful(lease, "retry", "handler_error", message, "[]");
+}
+
+/** No handler saw it: to the failed lane at once, with where and why. */
+export function invalid(lease: Lease, error: InvalidPayload): Settlement {
+  return unsuccessful(
+    lease,
+    "invalid",
+    "invalid_payload",
+    error.message,
+    JSON.stringify(error.faults),
+  );
+}
+
+/** No handler is there for it. */
+export function unknownType(lease: Lease, message: string): Settlement {
+  return unsuccessful(lease, "invalid", "unknown_type", message, "[]");
+}
+
+function unsuccessful(
+  { id, token }: Lease,
+  outcome: "retry" | "invalid",
+  reason: string,
+  message: string,
+  errors_json: string,
+): Settlement {
+  return { id, token, outcome, delay_ms: "", reason, message: clip(message), errors_json };
+}
+
+/** Whole characters only. */
+function clip(message: string): string {
+  const bytes = Buffer.from(message).subarray(0, MAX_MESSAGE_BYTES);
+  return new TextDecoder().decode(bytes, { stream: true });
+}

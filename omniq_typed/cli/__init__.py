@@ -1,0 +1,1 @@
+"""The command line `omniq-typed`: each module is one group of commands, or what they share."""

@@ -1,0 +1,1 @@
+"""Proofs that a reader takes all that a writer writes."""

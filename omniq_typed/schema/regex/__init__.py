@@ -1,0 +1,1 @@
+"""Regular expressions: texts that match them, and proofs that one follows from others."""

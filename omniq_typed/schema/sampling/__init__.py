@@ -1,0 +1,1 @@
+"""Payloads made up from a schema."""

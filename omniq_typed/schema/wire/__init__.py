@@ -1,0 +1,1 @@
+"""What is on the wire, in the words of JSON Schema."""
