@@ -34,6 +34,10 @@ from tests.testing.realistic_types import REGISTRY, TYPES
 
 MOST_S = 60
 SEED = 17
+UNHEALTHY = (
+    *(HealthCheck.too_slow, HealthCheck.filter_too_much),
+    *(HealthCheck.data_too_large, HealthCheck.large_base_example),
+)
 Maker: TypeAlias = Callable[[MessageType[Any], int], list[Any]]
 
 
@@ -47,7 +51,7 @@ def drawn(strategy: SearchStrategy[Any], count: int) -> list[Any]:
         deadline=None,
         derandomize=True,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=UNHEALTHY,
     )
     @given(strategy)
     def collect(value: Any) -> None:
