@@ -104,14 +104,16 @@ class MemoryEngine:
 def bus_at(url: str, **options: Any) -> Bus:
     """A bus on the server under test: on a memory server, a MemoryBus whose time runs."""
     if url.startswith("memory://"):
-        return MemoryBus(url, time_runs=True, **{"register": "strict", **options})
+        options.setdefault("register", "strict")
+        return MemoryBus(url, time_runs=True, **options)
     return Bus(url, **options)
 
 
 def async_bus_at(url: str, **options: Any) -> AsyncBus:
     """The asyncio twin of `bus_at`."""
     if url.startswith("memory://"):
-        return AsyncMemoryBus(url, time_runs=True, **{"register": "strict", **options})
+        options.setdefault("register", "strict")
+        return AsyncMemoryBus(url, time_runs=True, **options)
     return AsyncBus(url, **options)
 
 

@@ -40,6 +40,7 @@ from omniq_typed.errors import (
     UndecodableJob,
 )
 from omniq_typed.models import NewJob
+from omniq_typed.schema_registry import SchemaStore
 from omniq_typed.testing import (
     AsyncMemoryBus,
     Ending,
@@ -167,6 +168,29 @@ async def test_an_async_application_works_the_same(ledger: Ledger) -> None:
         assert bus.now == NEW_YEAR + timedelta(seconds=5)
         bus.assert_published(Invoice, order_id="A")
         await bus.close()
+
+
+def test_raw_consumers_know_the_types_of_the_bus(ledger: Ledger) -> None:
+    seen: list[Any] = []
+    raw = Bus(shop.NOWHERE, registry=shop.REGISTRY)
+    raw.raw_consumer("shop.ordered", queue="orders")(lambda ctx: seen.append(ctx.payload))
+    with memory(raw) as bus:
+        raw.publish_json(Ordered("A", 1))
+        bus.run_pending().raise_errors()
+        plain = OmniqClient(url=bus.url)
+        bad = NewJob("bad", b'{"order_id":1}', side=side(Ordered))
+        plain.publish_batch(queue="orders", jobs=[bad])
+        assert [each.ending for each in bus.run_pending()] == [Ending.FAILED]
+    assert seen == [{"order_id": "A", "amount": 1, "fail": ""}]
+
+
+def test_what_was_registered_in_memory_is_not_held_for_registered_elsewhere(server: Any) -> None:
+    with Bus(server.url, registry=shop.REGISTRY) as app:
+        with memory(app):
+            app.publish_json(Ordered("A", 1))
+            assert app.register_schemas()
+        app.publish_json(Ordered("A", 1))
+        assert "shop.ordered" in SchemaStore(app.transport).histories()
 
 
 # Working off
