@@ -11,6 +11,7 @@ import click
 
 from omniq_typed.cli.sources import check_version, not_recorded, opened, url_option
 from omniq_typed.core.schema_records import SchemaEntry
+from omniq_typed.errors import PermissionDenied
 from omniq_typed.monitor import QueueMonitor
 from omniq_typed.schema_registry import SchemaStore
 from omniq_typed.transport.sync import SyncTransport
@@ -90,6 +91,18 @@ class _Connected:
 
 
 def _jobs_in_flight(transport: SyncTransport, name: str) -> Counter[int]:
+    """As `_counted`. Raises PermissionDenied that says what to do."""
+    try:
+        return _counted(transport, name)
+    except PermissionDenied as error:
+        raise PermissionDenied(
+            "the user may not look for jobs in all queues; grant +scan and ~*, or pass --force,"
+            " which does not look",
+            error.server_message,
+        ) from error
+
+
+def _counted(transport: SyncTransport, name: str) -> Counter[int]:
     """Jobs by version, in all queues. One that names no type is version 1 of what its queue's
     consumer takes: it counts for the type that names the queue."""
     monitor = QueueMonitor(_Connected(transport))

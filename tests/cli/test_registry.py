@@ -12,6 +12,8 @@ from omniq_typed import NewJob, OmniqClient
 from omniq_typed.schema_registry import SchemaStore
 from omniq_typed.transport.connect import connect
 from tests.cli.conftest import Project
+from tests.conformance.test_bad_input import acl_user
+from tests.conformance.test_schema_registry import limited
 from tests.servers import Server
 
 NOWHERE = "redis://127.0.0.1:9/0"
@@ -238,6 +240,18 @@ def test_all_but_the_newest_go(two_versions: Project, url: str) -> None:
     assert versions(url) == {"orders.created": [2]}
     two_versions.run("schema", "prune", "orders.created", "--yes")
     assert versions(url) == {}
+
+
+def test_who_may_not_look_for_jobs_is_told_what_to_do(
+    two_versions: Project, valkey_server: Server, url: str
+) -> None:
+    prune = ("schema", "prune", "orders.created", "--version", "1", "--yes")
+    with acl_user(valkey_server, "+@all", "-scan", "~*") as user:
+        said = two_versions.run(*prune, "--url", limited(user), status=2).stderr
+        assert "grant +scan and ~*, or pass --force" in said
+        assert versions(url) == {"orders.created": [1, 2]}
+        two_versions.run(*prune, "--url", limited(user), "--force")
+    assert versions(url) == {"orders.created": [2]}
 
 
 def test_what_cannot_be_read_is_pruned_and_pushed_anew(
