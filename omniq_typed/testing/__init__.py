@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 try:
-    import hypothesis as _hypothesis  # noqa: F401
+    import_module("hypothesis")
 except ImportError as error:
     raise ImportError(
         "omniq_typed.testing needs Hypothesis: pip install 'omniq-typed[testing]'"
@@ -14,7 +16,7 @@ from omniq_typed.testing import laws
 from omniq_typed.testing.attempts import Attempt, Attempts, Ending, StillBusy
 from omniq_typed.testing.handlers import HandlerOutcome, async_handler_test, handler_test
 from omniq_typed.testing.interruption import InjectedFailure, WorkerDied
-from omniq_typed.testing.law_search import LawBroken
+from omniq_typed.testing.laws.search import LawBroken
 from omniq_typed.testing.memory_bus import AsyncMemoryBus, MemoryBus, memory
 from omniq_typed.testing.near_misses import NearMiss, Rule, near_miss
 from omniq_typed.testing.overriding import override

@@ -16,15 +16,25 @@ Schemas: TypeAlias = Path | str | Mapping[str, TypeHistory] | Registry
 
 
 def stored_versions(name: str, schemas: Schemas) -> dict[int, SchemaVersion]:
-    """The versions of a name, oldest first. Raises InvalidArgument where there are none."""
-    if isinstance(schemas, Registry):
-        found = {it.version: version_of(it) for it in schemas.types() if it.name == name}
-        where = "the registry"
-    else:
-        folder = isinstance(schemas, (str, Path))
-        histories = read_history(schemas) if isinstance(schemas, (str, Path)) else schemas
-        found = dict(histories[name].versions) if name in histories else {}
-        where = str(schemas) if folder else "the histories"
+    """The versions of a name, oldest first. Raises InvalidArgument where there are none, or the
+    folder cannot be read."""
+    found = all_versions(schemas).get(name)
     if not found:
+        where = str(schemas) if isinstance(schemas, str | Path) else "what was passed as schemas="
         raise InvalidArgument("schemas", f"{where} has no schemas of {name}")
-    return dict(sorted(found.items()))
+    return found
+
+
+def all_versions(schemas: Schemas) -> dict[str, dict[int, SchemaVersion]]:
+    """All that is stored, by name and version. Raises InvalidArgument for no folder, or one that
+    cannot be read."""
+    if isinstance(schemas, Registry):
+        found: dict[str, dict[int, SchemaVersion]] = {}
+        for each in schemas.types():
+            found.setdefault(each.name, {})[each.version] = version_of(each)
+        return found
+    if isinstance(schemas, str | Path):
+        if not Path(schemas).is_dir():
+            raise InvalidArgument("schemas", f"{schemas} is no folder")
+        schemas = read_history(schemas)
+    return {name: dict(sorted(each.versions.items())) for name, each in schemas.items()}

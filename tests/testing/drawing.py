@@ -9,6 +9,11 @@ from hypothesis.strategies import SearchStrategy
 
 T = TypeVar("T")
 
+UNHEALTHY = (
+    *(HealthCheck.too_slow, HealthCheck.filter_too_much),
+    *(HealthCheck.data_too_large, HealthCheck.large_base_example),
+)
+
 
 def drawn(strategy: SearchStrategy[T], count: int = 100) -> list[T]:
     """At most so many, the same ones each time."""
@@ -20,7 +25,7 @@ def drawn(strategy: SearchStrategy[T], count: int = 100) -> list[T]:
         deadline=None,
         derandomize=True,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=UNHEALTHY,
     )
     @given(strategy)
     def collect(value: T) -> None:

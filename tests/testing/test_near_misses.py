@@ -10,7 +10,15 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, NaiveDatetime, PastDate
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    Field,
+    NaiveDatetime,
+    PastDate,
+    create_model,
+)
 from pydantic_core import from_json
 
 from omniq_typed import MessageType
@@ -28,13 +36,11 @@ FEW = 3
 def misses_of(declared: Any, count: int = 200) -> list[NearMiss]:
     """Of a type that a model has as its field `value`."""
 
-    class Holder(BaseModel):
-        value: declared
-
-    return drawn(near_miss(Holder), count)
+    holder: Any = create_model("Holder", value=(declared, ...))
+    return drawn(near_miss(holder), count)
 
 
-def rules_of(declared: Any, count: int = 100) -> set[Rule]:
+def rules_of(declared: Any, count: int = 80) -> set[Rule]:
     return {each.rule for each in misses_of(declared, count) if each.pointer.startswith("/value")}
 
 
@@ -52,7 +58,7 @@ def test_all_are_refused_by_the_decoder_and_made_of_what_it_takes() -> None:
 
 def test_they_differ_from_a_valid_payload_at_the_place_that_they_name() -> None:
     for message_type in TYPES:
-        for miss in drawn(near_miss(message_type), 4):
+        for miss in drawn(near_miss(message_type), 2):
             before, after = from_json(miss.valid), miss.json
             assert before != after
             places = list(differing(before, after))
@@ -139,7 +145,7 @@ def test_every_rule_is_among_them() -> None:
 
 
 def test_what_is_nested_is_broken_where_it_lies() -> None:
-    pointers = {each.pointer for each in misses_of(list[list[Card]], 200)}
+    pointers = {each.pointer for each in misses_of(list[list[Card]], 120)}
     assert {"", "/value", "/value/0", "/value/0/0/last4"} <= pointers
 
 
@@ -182,7 +188,7 @@ def test_the_publisher_refuses_them_too(count: int) -> None:
 def unchecked(message_type: MessageType[Any], miss: NearMiss) -> Any:
     """A valid instance with a field that is wrong, or missing, as in the near miss; None where it
     is not about a field of the outermost object by its own name."""
-    value = decode(message_type, miss.valid)
+    value: Any = decode(message_type, miss.valid)
     name = miss.pointer[1:]
     if not name.isidentifier() or not isinstance(miss.json, dict):
         return None
@@ -194,8 +200,6 @@ def unchecked(message_type: MessageType[Any], miss: NearMiss) -> Any:
         return None
     if name in miss.json:
         object.__setattr__(value, name, miss.json[name])
-    elif isinstance(value, BaseModel):
-        del value.__dict__[name]
     else:
         object.__delattr__(value, name)
         if hasattr(value, name):  # the class has a default of that name

@@ -36,7 +36,7 @@ def test_they_are_valid_and_read_by_the_class() -> None:
         validator = jsonschema_rs.Draft202012Validator(
             writer_schema(message_type), validate_formats=True
         )
-        found = drawn(strategy, 6)
+        found = drawn(strategy, 3)
         assert found
         for tree in found:
             validator.validate(tree)
@@ -116,7 +116,7 @@ SCHEMAS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
 def test_the_words_of_json_schema_are_kept(schema: dict[str, Any]) -> None:
     validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
-    found = drawn(valid_json("a schema", schema), 60)
+    found = drawn(valid_json("a schema", schema), 30)
     assert found and all(validator.is_valid(each) for each in found)
     assert len({str(each) for each in found}) > 1
 

@@ -17,7 +17,7 @@ from omniq_typed.messages.schema_walk import pointer
 from omniq_typed.messages.upcast import apply_upcasts
 from omniq_typed.schema.versions import SchemaVersion, version_of
 from omniq_typed.schema.wire.generator import UNSAID
-from omniq_typed.testing.law_search import Fault
+from omniq_typed.testing.laws.search import Fault
 from omniq_typed.testing.payloads import payloads
 from omniq_typed.testing.strategies.json_schemas import valid_json
 from omniq_typed.testing.strategies.readers import Sieve
