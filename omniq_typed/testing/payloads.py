@@ -11,10 +11,10 @@ from pydantic_core import to_json
 from typing_extensions import TypeForm
 
 from omniq_typed.errors import InvalidArgument, UndecodableJob
-from omniq_typed.messages.codec import decode
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.schema_walk import place_of
 from omniq_typed.testing.message_types import message_type_of
+from omniq_typed.testing.reading import described, read
 from omniq_typed.testing.strategies.compiler import json_strategy
 from omniq_typed.testing.strategies.objects import field_names
 from omniq_typed.testing.strategies.readers import Sieve
@@ -72,9 +72,6 @@ class _Arrived:
 def _read(message_type: MessageType[Any], tree: Any) -> _Arrived:
     payload = to_json(tree)
     try:
-        return _Arrived(payload, decode(message_type, payload))
+        return _Arrived(payload, read(message_type, payload))
     except UndecodableJob as error:
-        rows = (f"{it.path or 'the whole'}: {it.message} ({it.code})" for it in error.faults)
-        return _Arrived(payload, objection="; ".join(rows) or str(error))
-    except Exception as error:  # a user's validator may raise anything
-        return _Arrived(payload, objection=f"{type(error).__name__}: {error}")
+        return _Arrived(payload, objection=described(error))

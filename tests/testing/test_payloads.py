@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, NamedTuple, NewType
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
 from uuid import UUID
 
 import pytest
@@ -275,6 +275,23 @@ def test_a_union_takes_the_fields_of_its_members() -> None:
     assert {getattr(each, "last4", None) for each in found} == {"4242", None}
 
 
+def test_a_tag_with_a_default_is_always_there() -> None:
+    class Card(BaseModel):
+        kind: Literal["card"] = "card"
+
+    class Cash(BaseModel):
+        kind: Literal["cash"] = "cash"
+
+    class Wallet(BaseModel):
+        items: Annotated[
+            list[Annotated[Card | Cash, Field(discriminator="kind")]], Field(min_length=12)
+        ]
+
+    found = drawn(payloads(Wallet), 30)
+    assert len(found) == 30
+    assert {it.kind for wallet in found for it in wallet.items} == {"card", "cash"}
+
+
 def test_a_root_model_has_a_root() -> None:
     class Names(RootModel[list[str]]):
         pass
@@ -356,6 +373,15 @@ class Mixed:
     pair: Pair | None = None
 
 
+B = TypeVar("B")
+
+
+@dataclass
+class Box(Generic[B]):
+    content: B
+    more: list[B]
+
+
 class MixedDict(TypedDict):
     number: CustomerNumber
 
@@ -370,6 +396,8 @@ def test_a_new_type_is_told_from_what_it_is_made_of(strategies: None) -> None:
     assert len({each.other for each in pairs}) > 5
     assert {each.number for each in pairs} == {7, 8}
     assert {each["number"] for each in drawn(payloads(MixedDict), 20)} == {7, 8}
+    boxes = drawn(payloads(Box[CustomerNumber]), 30)
+    assert {it for box in boxes for it in (box.content, *box.more)} == {7, 8}
 
 
 def test_a_wrong_strategy_is_refused(strategies: None) -> None:

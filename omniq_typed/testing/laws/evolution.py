@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 from pydantic_core import from_json, to_json
 
 from omniq_typed.errors import InvalidPayload, UndecodableJob
-from omniq_typed.messages.codec import decode, encode
+from omniq_typed.messages.codec import encode
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry, Upcast
 from omniq_typed.messages.schema_walk import pointer
@@ -19,18 +20,17 @@ from omniq_typed.schema.versions import SchemaVersion, version_of
 from omniq_typed.schema.wire.generator import UNSAID
 from omniq_typed.testing.laws.search import Fault
 from omniq_typed.testing.payloads import payloads
+from omniq_typed.testing.reading import described, read
 from omniq_typed.testing.strategies.json_schemas import valid_json
 from omniq_typed.testing.strategies.readers import Sieve
 
 # What a reader refuses without looking at the value: no validator of the old type can have known.
-_STRUCTURAL = (
-    "missing",
-    "extra_forbidden",
-    "upcast_failed",
-    "json_invalid",
-    "literal_error",
-    "enum",
+_STRUCTURAL = frozenset(
+    {"missing", "extra_forbidden", "upcast_failed", "json_invalid", "literal_error", "enum"}
 )
+
+
+_UNPUBLISHED = object()
 
 
 class OldVersion:
@@ -60,21 +60,24 @@ class OldVersion:
         schema, without what today's validators refuse and the old ones may have refused too."""
         known = [it for it in registry.types() if it.label == self.label]
         if known and version_of(known[0]).fingerprint == self._stored.fingerprint:
-            return payloads(known[0]).map(lambda value: from_json(encode(known[0], value)))
+            made = payloads(known[0]).map(partial(_written, known[0]))
+        else:
+            made = valid_json(self.label, self._stored.writer)
         advice = f"Give JSON of v{self._stored.version} with values={{{self._stored.version}: ...}}"
-        sieve = Sieve(self.label, "", self._doubt, advice)
-        return sieve.of(valid_json(self.label, self._stored.writer))
+        return Sieve(self.label, "", self._doubt, advice).of(made)
 
     def _doubt(self, tree: Any) -> str:
+        """Why the payload may be none that was ever written; '' where it may be one."""
+        if tree is _UNPUBLISHED:
+            return "it cannot be published"
         if not self._is_vague:
             return ""
         try:
             self._arrive(tree)
         except UndecodableJob as error:
-            structural = any(
-                fault.code in _STRUCTURAL or fault.code.endswith("_type") for fault in error.faults
-            )
-            return "" if structural else str(error)
+            codes = [fault.code for fault in error.faults]
+            certain = any(code in _STRUCTURAL or code.endswith("_type") for code in codes)
+            return "" if certain else described(error)
         return ""
 
     def check(self, tree: Any) -> None:
@@ -86,7 +89,7 @@ class OldVersion:
                 f"a payload of v{self._stored.version} cannot be read",
                 payload=to_json(tree).decode(),
                 upcasts=self._named_steps(),
-                why=str(error),
+                why=described(error),
             ) from error
         now = _written(self._today, value)
         for path in _lost(tree, upcasted, now):
@@ -105,19 +108,18 @@ class OldVersion:
         payload = to_json(tree)
         if self._steps:
             payload = apply_upcasts(payload, self._steps)
-        return from_json(payload), decode(self._today, payload)
+        return from_json(payload), read(self._today, payload)
 
     def _named_steps(self) -> str:
-        return (
-            ", ".join(f"{it.function.__name__} at {it.defined_at}" for it in self._steps) or "none"
-        )
+        named = (f"{it.function.__name__} at {it.defined_at}" for it in self._steps)
+        return ", ".join(named) or "none"
 
 
 def _written(message_type: MessageType[Any], value: Any) -> Any:
     try:
         return from_json(encode(message_type, value))
     except InvalidPayload:  # another law's matter
-        return None
+        return _UNPUBLISHED
 
 
 def _lost(

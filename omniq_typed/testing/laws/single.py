@@ -9,7 +9,6 @@ from pydantic_core import from_json
 from typing_extensions import TypeForm
 
 from omniq_typed.errors import UndecodableJob
-from omniq_typed.messages.codec import decode
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.schema.export import Json, canonical_json, reader_schema, writer_schema
 from omniq_typed.schema.wire.generator import UNSAID
@@ -19,6 +18,7 @@ from omniq_typed.testing.laws.published import fault_of, published, values_of
 from omniq_typed.testing.laws.search import Fault, LawBroken, search
 from omniq_typed.testing.message_types import message_type_of
 from omniq_typed.testing.near_misses import NearMiss, Rule, near_miss
+from omniq_typed.testing.reading import described, read
 from omniq_typed.testing.strategies.json_schemas import objection_of
 
 
@@ -36,10 +36,11 @@ def roundtrip(
     def check(value: Any) -> None:
         written = published(declared, value)
         try:
-            read = decode(declared, written)
+            back = read(declared, written)
         except UndecodableJob as error:
-            raise fault_of("what is written cannot be read", value, written, str(error)) from error
-        found = differences(value, read)
+            why = described(error)
+            raise fault_of("what is written cannot be read", value, written, why) from error
+        found = differences(value, back)
         if found:
             changed = "; ".join(f"{it.path or 'it'} was {it.one}, is {it.other}" for it in found)
             raise fault_of("a message comes back as another", value, written, changed)
