@@ -58,6 +58,9 @@ LACKS = {
 }
 """What a memory server lacks, and the tests that need it. The docs tell the user the same."""
 
+IN_OTHER_PROCESSES = ("tests/chaos/", "tests/interop/", "tests/other_languages/")
+"""Whose tests start programs that use the server; no other process reaches a memory server."""
+
 QUICK = (
     "tests/conformance/test_operations.py",
     "tests/conformance/test_typed_publish.py",
@@ -129,6 +132,8 @@ def is_on_memory(item: pytest.Item) -> bool:
 
 def lack_of(item: pytest.Item) -> str:
     """What a memory server lacks for a test, '' = nothing."""
+    if item.nodeid.startswith(IN_OTHER_PROCESSES):
+        return "being reached by other processes"
     name = getattr(item, "originalname", item.name)
     return next((lack for lack, names in LACKS.items() if name in names), "")
 
