@@ -96,6 +96,7 @@ class MemoryEngine:
 
     def flushall(self) -> None:
         self.command("FLUSHALL")
+        self._server.stage.published.clear()
 
     def ensure_running(self) -> None:
         """It cannot be killed."""

@@ -52,6 +52,7 @@ from omniq_typed.testing import (
 )
 from omniq_typed.transport.stage import Stage
 from tests import memory_engine
+from tests.servers import Server
 from tests.testing import shop
 from tests.testing.shop import Invoice, Ledger, Line, Ordered, order, order_async
 from tests.workers import ROOT
@@ -69,6 +70,14 @@ def ledger() -> Iterator[Ledger]:
     found = Ledger()
     with override(shop.get_ledger, found):
         yield found
+
+
+@pytest.fixture
+def real(valkey_server: Server) -> Server:
+    """One that is no memory server, whose time a test may move for good."""
+    valkey_server.ensure_running()
+    valkey_server.flushall()
+    return valkey_server
 
 
 @pytest.fixture
@@ -184,8 +193,8 @@ def test_raw_consumers_know_the_types_of_the_bus(ledger: Ledger) -> None:
     assert seen == [{"order_id": "A", "amount": 1, "fail": ""}]
 
 
-def test_what_was_registered_in_memory_is_not_held_for_registered_elsewhere(server: Any) -> None:
-    with Bus(server.url, registry=shop.REGISTRY) as app:
+def test_what_was_registered_in_memory_is_not_held_for_registered_elsewhere(real: Server) -> None:
+    with Bus(real.url, registry=shop.REGISTRY) as app:
         with memory(app):
             app.publish_json(Ordered("A", 1))
             assert app.register_schemas()
@@ -543,8 +552,8 @@ def test_completed_jobs_are_kept_and_removed_ones_are_still_told() -> None:
 # On a real server
 
 
-def test_a_stepped_bus_does_the_same_on_a_real_server(server: Any, ledger: Ledger) -> None:
-    with SteppedBus.of(shop.bus, server.url) as bus:
+def test_a_stepped_bus_does_the_same_on_a_real_server(real: Server, ledger: Ledger) -> None:
+    with SteppedBus.of(shop.bus, real.url) as bus:
         bus.publish_json(Ordered("A", 1, fail="once"))
         bus.publish_json(Ordered("B", 1), due_ms=bus.now_ms + 3_600_000)
         assert [each.ending for each in bus.run_pending(queues=["orders"])] == [Ending.RETRIED]
@@ -555,10 +564,10 @@ def test_a_stepped_bus_does_the_same_on_a_real_server(server: Any, ledger: Ledge
         assert [each.state for each in bus.jobs()] == ["completed"] * 4
 
 
-async def test_an_async_one_too(server: Any, ledger: Ledger) -> None:
+async def test_an_async_one_too(real: Server, ledger: Ledger) -> None:
     from omniq_typed.testing import AsyncSteppedBus
 
-    async with AsyncSteppedBus.of(shop.async_bus, server.url) as bus:
+    async with AsyncSteppedBus.of(shop.async_bus, real.url) as bus:
         await bus.publish_json(Ordered("A", 1, fail="once"))
         assert [each.ending for each in await bus.run_pending()] == [Ending.RETRIED]
         (await bus.run_for(seconds=6)).raise_errors()
