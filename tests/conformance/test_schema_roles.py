@@ -19,7 +19,7 @@ from omniq_typed.schema.versions import Waiver, version_of
 from tests.conformance.doors import (
     Face,
     command_counts,
-    dump,
+    contents,
     forget_command_counts,
     open_bus,
     server_of_face,
@@ -160,14 +160,14 @@ def test_a_consumer_that_cannot_read_what_is_published_is_refused(
     server: Server, face: Face, how: Any
 ) -> None:
     register(server.url, FREE)
-    before = dump(server)
+    before = contents(server)
     error = refuses_to_consume(face, server.url, BILLING, register=how)
     (found,) = error.breaks
     assert (found.new_version, found.old_version, found.direction) == (1, 1, "backward")
     assert (found.found.rule, found.found.pointer) == ("field_required", "/amount")
     assert "order v1 does not read what its registered writers write" in str(error)
     assert "@upcast" not in str(error)
-    assert dump(server) == before
+    assert contents(server) == before
 
 
 @ONE_FACE
@@ -227,7 +227,7 @@ def test_a_publisher_whose_messages_the_consumer_would_refuse_is_told_whose_it_i
     server: Server, face: Face, how: Any
 ) -> None:
     consume(face, server.url, BILLING, source="billing")
-    before = dump(server)
+    before = contents(server)
     with (
         open_bus(face, server.url, registry=FREE, register=how) as bus,
         pytest.raises(IncompatibleSchema) as refused,
@@ -238,7 +238,7 @@ def test_a_publisher_whose_messages_the_consumer_would_refuse_is_told_whose_it_i
     assert (found.found.rule, found.found.pointer) == ("field_required", "/amount")
     for part in ("v1 was registered by a consumer, billing", "schema prune order --version 1"):
         assert part in str(refused.value)
-    assert dump(server) == before
+    assert contents(server) == before
 
 
 @ONE_FACE

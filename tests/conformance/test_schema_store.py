@@ -30,7 +30,7 @@ from tests.conformance.doors import (
     Face,
     _Blocking,
     command_counts,
-    dump,
+    contents,
     forget_command_counts,
     server_of_face,
 )
@@ -133,9 +133,9 @@ def test_pushing_again_changes_nothing(any_server: AnyServer, face: Face) -> Non
     order = history({1: Order})
     with open_store(face, any_server.url) as store:
         push(store, order)
-        before = dump(any_server)
+        before = contents(any_server)
         assert push(store, order) == Pushed((), ())
-    assert dump(any_server) == before
+    assert contents(any_server) == before
 
 
 def test_versions_that_are_not_pushed_stay(server: Server, face: Face) -> None:
@@ -158,13 +158,13 @@ def test_mode_and_waivers_are_those_that_are_pushed(server: Server, face: Face) 
 def test_what_is_incompatible_is_refused_with_nothing_written(server: Server, face: Face) -> None:
     with open_store(face, server.url) as store:
         push(store, history({1: Order}))
-        before = dump(server)
+        before = contents(server)
         with pytest.raises(IncompatibleSchema) as refused:
             push(store, history({1: Order}, "another"), history({2: WithAmount}))
         assert (refused.value.name, refused.value.version) == ("order", 2)
         with pytest.raises(IncompatibleSchema, match="versions do not change"):
             push(store, history({1: WithAmount}))
-        assert dump(server) == before
+        assert contents(server) == before
 
 
 def test_a_waiver_that_is_pushed_along_accepts_it(server: Server, face: Face) -> None:
