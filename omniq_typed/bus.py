@@ -109,7 +109,8 @@ class Bus:
         child_memory_ms: int = children.DEFAULT_REMEMBER_MS,
     ) -> None:
         """`url`: redis://, rediss://, unix://, embedded:// (in memory), embedded:///path (on
-        disk). `middleware`: around every publish and every handler, the first outermost.
+        disk), memory:// (in this process, for tests). `middleware`: around every publish and every
+        handler, the first outermost.
         `source`: who publishes, e.g. 'shop'. `register`: whether message types are registered in
         Redis before they are first published or consumed, and refused where they do not keep to
         what is registered ('strict'), only checked ('check'), or neither ('off'): docs/schemas.md.

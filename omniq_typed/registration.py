@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 from omniq_typed.core.command import Steps
-from omniq_typed.core.keys import SCHEMA_KEYS_PATTERN
 from omniq_typed.core.schema_records import (
     SchemaChange,
     SchemaEntry,
@@ -25,7 +24,13 @@ from omniq_typed.schema.compatibility.admission import Admission, Versions
 from omniq_typed.schema.compatibility.equality import same_reader, same_writer
 from omniq_typed.schema.stored import Origin, to_record
 from omniq_typed.schema.versions import SchemaVersion, TypeHistory
-from omniq_typed.schema_registry import MAY_NOT_READ, explained, reading, writing
+from omniq_typed.schema_registry import (
+    GRANT_WRITING,
+    MAY_NOT_READ,
+    explained,
+    reading,
+    writing,
+)
 
 log = logging.getLogger("omniq_typed.schemas")
 
@@ -205,7 +210,7 @@ def _labels(types: Iterable[MessageType[Any]]) -> tuple[str, ...]:
 
 def _may_not_write(types: Iterable[MessageType[Any]]) -> str:
     return (
-        f"the user may not register {', '.join(_labels(types))}; grant {SCHEMA_KEYS_PATTERN} with"
-        " +evalsha +time +hmget +hset +zadd, let another user register first, by"
-        ' bus.register_schemas() or `omniq-typed schema push`, or use register="check" or "off"'
+        f"the user may not register {', '.join(_labels(types))}; {GRANT_WRITING}, let another user"
+        " register first, by bus.register_schemas() or `omniq-typed schema push`, or use"
+        ' register="check" or "off"'
     )

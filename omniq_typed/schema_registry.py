@@ -26,13 +26,17 @@ from omniq_typed.errors import PermissionDenied
 from omniq_typed.schema.compatibility.check import Report, check_histories
 from omniq_typed.schema.compatibility.refusal import incompatible
 from omniq_typed.schema.stored import Origin, origin_of, to_history, to_record, waivers_to_text
-from omniq_typed.schema.versions import Compatibility, TypeHistory
+from omniq_typed.schema.versions import TypeHistory
 from omniq_typed.transport.steps import AsyncRunner, Runner, run_steps, run_steps_async
 
 MAY_NOT_READ = (
     f"the user may not read the registry of schemas; grant %R{SCHEMA_KEYS_PATTERN} with +evalsha_ro"
     " and +hmget"
 )
+GRANT_WRITING = f"grant {SCHEMA_KEYS_PATTERN} with +evalsha +time +hmget +hset +zadd"
+_MAY_NOT_LIST = f"{MAY_NOT_READ}, and +zrange to list it"
+_MAY_NOT_WRITE = f"the user may not write the registry of schemas; {GRANT_WRITING}"
+_MAY_NOT_FORGET = f"{_MAY_NOT_WRITE}, and +del +hdel +zrem to delete from it"
 
 R = TypeVar("R")
 
@@ -94,7 +98,7 @@ class SchemaStore:
         """Deletes versions of a type, with the last one its mode and waivers too; none given: all.
         Answers how many there were. Programs that run are not told; their next start registers the
         version that they have. lua/commands/forget_schemas.lua"""
-        return self._transport.run(forget_schemas(name, versions))
+        return run_steps(self._transport, forgetting(name, versions))
 
 
 class AsyncSchemaStore:
@@ -128,7 +132,7 @@ class AsyncSchemaStore:
 
     async def forget(self, name: str, versions: Iterable[int] = ()) -> int:
         """As `SchemaStore.forget`. lua/commands/forget_schemas.lua"""
-        return await self._transport.run(forget_schemas(name, versions))
+        return await run_steps_async(self._transport, forgetting(name, versions))
 
 
 def explained(advice: str, steps: Steps[R]) -> Steps[R]:
@@ -141,6 +145,10 @@ def explained(advice: str, steps: Steps[R]) -> Steps[R]:
 
 def listing() -> Steps[tuple[SchemaEntry, ...]]:
     """All types, page by page."""
+    return explained(_MAY_NOT_LIST, _pages())
+
+
+def _pages() -> Steps[tuple[SchemaEntry, ...]]:
     found: list[SchemaEntry] = []
     while True:
         page = yield list_schemas(found[-1].name if found else "")
@@ -152,6 +160,10 @@ def listing() -> Steps[tuple[SchemaEntry, ...]]:
 def reading(names: Iterable[str]) -> Steps[dict[str, SchemaEntry]]:
     """Types with all that is registered of them, by name, in calls that do not hold up the server;
     a type that is not registered has revision 0."""
+    return explained(MAY_NOT_READ, _entries(names))
+
+
+def _entries(names: Iterable[str]) -> Steps[dict[str, SchemaEntry]]:
     left = list(dict.fromkeys(names))
     found: dict[str, SchemaEntry] = {}
     while left:
@@ -191,6 +203,16 @@ def reading_origins(name: str) -> Steps[dict[int, Origin]]:
     return {record.version: origin_of(record) for record in entries[name].records}
 
 
+def forgetting(name: str, versions: Iterable[int]) -> Steps[int]:
+    """Versions of a type, none given: all."""
+    return explained(_MAY_NOT_FORGET, _deleting(name, versions))
+
+
+def _deleting(name: str, versions: Iterable[int]) -> Steps[int]:
+    deleted: int = yield forget_schemas(name, versions)
+    return deleted
+
+
 def pushing(histories: Mapping[str, TypeHistory], *, force: bool, check: Check) -> Steps[Pushed]:
     """Decides and writes, until nobody has written in between."""
     while True:
@@ -200,7 +222,7 @@ def pushing(histories: Mapping[str, TypeHistory], *, force: bool, check: Check) 
             if not report.ok:
                 raise incompatible(report.findings)
         changes = [_change(histories[name], entry, force) for name, entry in entries.items()]
-        if (yield from writing(changes)):
+        if (yield from explained(_MAY_NOT_WRITE, writing(changes))):
             return _pushed(changes, entries)
 
 
@@ -211,6 +233,8 @@ def _known(entries: Mapping[str, SchemaEntry]) -> dict[str, TypeHistory]:
 def _change(history: TypeHistory, entry: SchemaEntry, force: bool) -> SchemaChange:
     firm = {each.version for each in entry.records if each.role is SchemaRole.WRITER}
     provisional = history.provisional.keys() - firm
+    # A consumer's own schema is none for what is published, unless somebody insists.
+    no_more = set() if force else history.provisional.keys() & firm
     return SchemaChange(
         entry.name,
         entry.revision,
@@ -222,9 +246,10 @@ def _change(history: TypeHistory, entry: SchemaEntry, force: bool) -> SchemaChan
                 Origin(source=history.provisional.get(number, "")),
                 SchemaRole.READER if number in provisional else SchemaRole.WRITER,
             )
-            for number in sorted(history.versions)
+            for number in sorted(history.versions.keys() - no_more)
         ),
-        replace=force or history.mode is Compatibility.NONE,
+        # The check has accepted another writer, as `Registration` has it.
+        replace=True,
     )
 
 

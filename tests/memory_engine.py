@@ -58,6 +58,9 @@ LACKS = {
 }
 """What a memory server lacks, and the tests that need it. The docs tell the user the same."""
 
+IN_OTHER_PROCESSES = ("tests/chaos/", "tests/interop/", "tests/other_languages/")
+"""Whose tests start programs that use the server; no other process reaches a memory server."""
+
 QUICK = (
     "tests/conformance/test_operations.py",
     "tests/conformance/test_typed_publish.py",
@@ -93,6 +96,7 @@ class MemoryEngine:
 
     def flushall(self) -> None:
         self.command("FLUSHALL")
+        self._server.stage.published.clear()
 
     def ensure_running(self) -> None:
         """It cannot be killed."""
@@ -104,14 +108,16 @@ class MemoryEngine:
 def bus_at(url: str, **options: Any) -> Bus:
     """A bus on the server under test: on a memory server, a MemoryBus whose time runs."""
     if url.startswith("memory://"):
-        return MemoryBus(url, time_runs=True, **{"register": "strict", **options})
+        options.setdefault("register", "strict")
+        return MemoryBus(url, time_runs=True, **options)
     return Bus(url, **options)
 
 
 def async_bus_at(url: str, **options: Any) -> AsyncBus:
     """The asyncio twin of `bus_at`."""
     if url.startswith("memory://"):
-        return AsyncMemoryBus(url, time_runs=True, **{"register": "strict", **options})
+        options.setdefault("register", "strict")
+        return AsyncMemoryBus(url, time_runs=True, **options)
     return AsyncBus(url, **options)
 
 
@@ -126,6 +132,8 @@ def is_on_memory(item: pytest.Item) -> bool:
 
 def lack_of(item: pytest.Item) -> str:
     """What a memory server lacks for a test, '' = nothing."""
+    if item.nodeid.startswith(IN_OTHER_PROCESSES):
+        return "being reached by other processes"
     name = getattr(item, "originalname", item.name)
     return next((lack for lack, names in LACKS.items() if name in names), "")
 

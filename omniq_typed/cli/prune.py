@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import click
 
-from omniq_typed.cli.registry import registered
-from omniq_typed.cli.sources import opened, url_option, version_in
+from omniq_typed.cli.sources import check_version, not_recorded, opened, url_option
+from omniq_typed.core.schema_records import SchemaEntry
+from omniq_typed.errors import PermissionDenied
 from omniq_typed.monitor import QueueMonitor
-from omniq_typed.schema.versions import TypeHistory
 from omniq_typed.schema_registry import SchemaStore
 from omniq_typed.transport.sync import SyncTransport
 
@@ -54,24 +54,34 @@ def prune(
         raise click.UsageError("--version and --keep exclude each other")
     with opened(url) as transport:
         store = SchemaStore(transport)
-        history = registered(store, name)
-        wanted = _wanted(history, versions, keep)
+        entry = _entry(store, name)
+        wanted = _wanted(entry, versions, keep)
         jobs = Counter[int]() if force else _jobs_in_flight(transport, name)
         goes = [each for each in wanted if not jobs[each]]
         for each in wanted:
             stays = f"stays, {jobs[each]} jobs in flight" if jobs[each] else "goes"
             click.echo(f"{name} v{each}: {stays}")
-        if goes and not yes and not _agreed(f"Delete {len(goes)} of {len(history.versions)}?"):
+        if goes and not yes and not _agreed(f"Delete {len(goes)} of {len(entry.records)}?"):
             raise click.exceptions.Exit(1)
         gone = store.forget(name, goes) if goes else 0
     click.echo(f"{gone} deleted")
     raise click.exceptions.Exit(0 if goes == wanted else 1)
 
 
-def _wanted(history: TypeHistory, versions: Sequence[int], keep: int | None) -> list[int]:
+def _entry(store: SchemaStore, name: str) -> SchemaEntry:
+    """Without its schemas: one that cannot be read has to go, too. Raises NotRecorded."""
+    entries = {each.name: each for each in store.list()}
+    if name not in entries:
+        raise not_recorded(name, "Redis", entries)
+    return entries[name]
+
+
+def _wanted(entry: SchemaEntry, versions: Sequence[int], keep: int | None) -> list[int]:
+    known = [each.version for each in entry.records]
+    for number in versions:
+        check_version(entry.name, number, known)
     if versions:
-        return [version_in(history, each).version for each in sorted(set(versions))]
-    known = sorted(history.versions)
+        return sorted(set(versions))
     return known if keep is None else known[:-keep]
 
 
@@ -81,6 +91,18 @@ class _Connected:
 
 
 def _jobs_in_flight(transport: SyncTransport, name: str) -> Counter[int]:
+    """As `_counted`. Raises PermissionDenied that says what to do."""
+    try:
+        return _counted(transport, name)
+    except PermissionDenied as error:
+        raise PermissionDenied(
+            "the user may not look for jobs in all queues; grant +scan and ~*, or pass --force,"
+            " which does not look",
+            error.server_message,
+        ) from error
+
+
+def _counted(transport: SyncTransport, name: str) -> Counter[int]:
     """Jobs by version, in all queues. One that names no type is version 1 of what its queue's
     consumer takes: it counts for the type that names the queue."""
     monitor = QueueMonitor(_Connected(transport))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -49,18 +49,28 @@ class Recorded:
         """Of one type. Raises NotRecorded."""
         found = self.histories.get(name)
         if found is None or not found.versions:
-            near = get_close_matches(name, list(self.histories), n=3, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise NotRecorded(f"{name} is not recorded in {self.where}{hint}")
+            raise not_recorded(name, self.where, self.histories)
         return found
+
+
+def not_recorded(name: str, where: str, names: Iterable[str]) -> NotRecorded:
+    """The error for a type, with those names that are near."""
+    near = get_close_matches(name, list(names), n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return NotRecorded(f"{name} is not recorded in {where}{hint}")
 
 
 def version_in(history: TypeHistory, number: int) -> SchemaVersion:
     """Raises NotRecorded."""
-    if number not in history.versions:
-        known = ", ".join(f"v{each}" for each in sorted(history.versions))
-        raise NotRecorded(f"{history.name} v{number} is not recorded; there are {known}")
+    check_version(history.name, number, history.versions)
     return history.versions[number]
+
+
+def check_version(name: str, number: int, numbers: Collection[int]) -> None:
+    """Raises NotRecorded for a version that is none of a type's."""
+    if number not in numbers:
+        known = ", ".join(f"v{each}" for each in sorted(numbers))
+        raise NotRecorded(f"{name} v{number} is not recorded; there are {known}")
 
 
 def dir_option(function: F) -> F:

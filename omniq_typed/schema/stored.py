@@ -44,8 +44,11 @@ def to_record(
 
 
 def origin_of(record: SchemaRecord) -> Origin:
-    """Where a record that was read came from."""
-    content = _content(record)
+    """Where a record that was read came from; nothing is said of one that cannot be read."""
+    try:
+        content = _content(record)
+    except (ValueError, TypeError):
+        return Origin()
     return Origin(str(content.get("queue") or ""), str(content.get("source") or ""))
 
 

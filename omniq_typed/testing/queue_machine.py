@@ -3,8 +3,8 @@ stall and fail.
 
 Each example is a history: messages are published, also twice; workers take jobs and handle them, or
 die on the way, or stall until their lease is over and another worker has the job, or a line of the
-handler fails; time passes. In the end the faults are over, and everything is worked off. What must
-be true meanwhile and in the end is for the user to say.
+handler fails; time passes. Now and then the faults are over, and everything is worked off. What
+must be true meanwhile and then is for the user to say.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from hypothesis import note
+from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from typing_extensions import is_typeddict
@@ -39,6 +39,8 @@ R = TypeVar("R")
 REST_MS = 30 * 24 * 3600 * 1000
 """Longer than the retries of a job take together."""
 MAX_WAITING = 4
+STEPS = 15
+"""Of an example, unless its settings say otherwise. A fault shows after a few, or not at all."""
 
 
 def chosen(choose: Callable[[Any], st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
@@ -88,7 +90,11 @@ class QueueMachine(RuleBasedStateMachine):
         """At the beginning of each example: forget what was, make fakes anew."""
 
     def at_rest(self) -> None:
-        """At the end of each example: no more faults, all jobs are completed or failed."""
+        """When all is worked off, as at the end of each example: jobs are completed or failed."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.TestCase.settings = settings(cls.TestCase.settings, stateful_step_count=STEPS)
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,15 +189,21 @@ class QueueMachine(RuleBasedStateMachine):
         """Time passes until the next delayed job falls due or a lease ends."""
         self._workers.wait()
 
+    @precondition(lambda self: self._published)
+    @rule()
+    def come_to_rest(self) -> None:
+        """There are no faults for a while, and everything is worked off."""
+        note("# all is worked off")
+        self._workers.run_for(REST_MS, self.rest_limit)
+        self._check_invariants()
+        self.at_rest()
+
     def teardown(self) -> None:
-        """Lets everything come to rest, and asks what must be true then."""
+        """Comes to rest for good."""
         try:
             # Not where the example has failed already: it is told, and nothing else.
             if sys.exc_info()[1] is self._outside:
-                note("# no more faults: all is worked off")
-                self._workers.run_for(REST_MS, self.rest_limit)
-                self._check_invariants()
-                self.at_rest()
+                self.come_to_rest()
         finally:
             self._workers.close()
 

@@ -11,6 +11,7 @@ from omniq_typed.errors import (
     AuthenticationFailed,
     ClusterUnavailable,
     ConnectionLost,
+    OmniqError,
     PermissionDenied,
     ReadOnlyServer,
     ServerError,
@@ -44,6 +45,8 @@ _DENIED_IN_SCRIPT = ("The user executing the script can't ", "ACL failure in scr
 
 def translate(error: BaseException) -> BaseException:
     """Our exception for one of redis-py's; any other comes back as it is."""
+    if isinstance(error, OmniqError):  # a ConnectionLost of ours is a ConnectionError, too
+        return error
     said = str(error)
     if isinstance(error, (rx.RedisError, ConnectionError, TimeoutError)):
         code = said.split(" ", 1)[0].strip(":")

@@ -12,6 +12,8 @@ from omniq_typed import NewJob, OmniqClient
 from omniq_typed.schema_registry import SchemaStore
 from omniq_typed.transport.connect import connect
 from tests.cli.conftest import Project
+from tests.conformance.test_bad_input import acl_user
+from tests.conformance.test_schema_registry import limited
 from tests.servers import Server
 
 NOWHERE = "redis://127.0.0.1:9/0"
@@ -84,7 +86,7 @@ def test_an_empty_registry(project: Project, url: str) -> None:
         (["prune", "nothing"], "nothing is not recorded in Redis"),
         (["prune", "orders.created", "--version", "7"], "orders.created v7 is not recorded"),
         (["prune", "orders.created", "--version", "1", "--keep", "1"], "exclude each other"),
-        (["list", "--url", NOWHERE], "error: no connection to the server"),
+        (["list", "--url", NOWHERE], "error: no connection to the server [Error "),
         (["list", "--url", "nonsense"], "error: url: 'nonsense' is none"),
         (["push"], "there is no schemas/index.json; `omniq-typed schema export` writes it"),
     ],
@@ -207,6 +209,17 @@ def test_a_waiver_in_the_index_lets_an_app_be_pushed(two_versions: Project, url:
     assert versions(url) == {"orders.created": [1, 2, 3]}
 
 
+def test_a_waiver_lets_a_version_be_replaced(two_versions: Project, url: str) -> None:
+    two_versions.write_orders("number: int; note: str | None = None; tag: str = ''", version=2)
+    two_versions.run("schema", "export", "app:bus")
+    waiver = {"version": 2, "rule": "version_changed", "reason": "only tests used it"}
+    set_index(two_versions, waivers=[waiver])
+    pushed = two_versions.run("schema", "push", "app:bus").stdout
+    assert "registered: orders.created v2" in pushed
+    shown = json.loads(two_versions.run("schema", "show", "orders.created", "2").stdout)
+    assert "tag" in shown["properties"]
+
+
 # prune
 
 
@@ -227,6 +240,30 @@ def test_all_but_the_newest_go(two_versions: Project, url: str) -> None:
     assert versions(url) == {"orders.created": [2]}
     two_versions.run("schema", "prune", "orders.created", "--yes")
     assert versions(url) == {}
+
+
+def test_who_may_not_look_for_jobs_is_told_what_to_do(
+    two_versions: Project, valkey_server: Server, url: str
+) -> None:
+    prune = ("schema", "prune", "orders.created", "--version", "1", "--yes")
+    with acl_user(valkey_server, "+@all", "-scan", "~*") as user:
+        said = two_versions.run(*prune, "--url", limited(user), status=2).stderr
+        assert "grant +scan and ~*, or pass --force" in said
+        assert versions(url) == {"orders.created": [1, 2]}
+        two_versions.run(*prune, "--url", limited(user), "--force")
+    assert versions(url) == {"orders.created": [2]}
+
+
+def test_what_cannot_be_read_is_pruned_and_pushed_anew(
+    two_versions: Project, valkey_server: Server, url: str
+) -> None:
+    key = "{omniq:schemas}:type:orders.created"
+    valkey_server.command("HSET", key, "1:content", "garbage")
+    said = two_versions.run("schema", "push", "app:bus", status=2).stderr
+    assert "`omniq-typed schema prune orders.created` and a push restore it" in said
+    assert "2 deleted" in two_versions.run("schema", "prune", "orders.created", "--yes").stdout
+    two_versions.run("schema", "push", "app:bus")
+    assert versions(url) == {"orders.created": [2]}
 
 
 def test_versions_with_jobs_in_flight_stay(two_versions: Project, url: str) -> None:

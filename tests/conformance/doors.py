@@ -153,16 +153,36 @@ def nodes(server: AnyServer) -> list[Server]:
 
 
 def dump(server: AnyServer) -> dict[str, bytes | None]:
-    """Every key of the server with its serialised value; a hash with its fields in order, for the
-    server gives them in another one while its table grows."""
+    """Every key of the server with its serialised value."""
     found: dict[str, bytes | None] = {}
     for node in nodes(server):
         with contextlib.closing(node.client()) as client:
             for key in client.scan_iter(count=1000):
-                is_hash = client.type(key) == b"hash"
-                fields = repr(sorted(client.hgetall(key).items())) if is_hash else ""
-                found[key.decode()] = fields.encode() if is_hash else client.dump(key)
+                found[key.decode()] = client.dump(key)
     return found
+
+
+def contents(server: AnyServer) -> dict[bytes, Any]:
+    """Every key with its value; unlike `dump` the same however a set or hash lies in memory."""
+    found: dict[bytes, Any] = {}
+    for node in nodes(server):
+        with contextlib.closing(node.client()) as client:
+            found |= {key: _value(client, key) for key in client.scan_iter(count=1000)}
+    return found
+
+
+def _value(client: Any, key: bytes) -> Any:
+    match client.type(key):
+        case b"hash":
+            return client.hgetall(key)
+        case b"list":
+            return client.lrange(key, 0, -1)
+        case b"zset":
+            return client.zrange(key, 0, -1, withscores=True)
+        case b"set":
+            return client.smembers(key)
+        case _:
+            return client.get(key)
 
 
 def command_counts(server: AnyServer) -> dict[str, int]:

@@ -31,6 +31,7 @@ from omniq_typed.errors import (
 from tests.conformance.doors import (
     Doors,
     Face,
+    contents,
     dump,
     fail,
     handler_for,
@@ -784,20 +785,6 @@ def restore(server: Server, wanted: dict[str, bytes | None]) -> None:
         for key, value in wanted.items():
             assert value is not None
             client.restore(key, 0, value)
-
-
-def contents(server: Server) -> dict[bytes, Any]:
-    """Every key with its value; unlike `dump` the same however a set or hash lies in memory."""
-    client: Any = server.client()
-    with contextlib.closing(client):
-        read: dict[bytes, Callable[[bytes], Any]] = {
-            b"string": client.get,
-            b"hash": client.hgetall,
-            b"list": lambda key: client.lrange(key, 0, -1),
-            b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-            b"set": client.smembers,
-        }
-        return {key: read[client.type(key)](key) for key in client.scan_iter(count=1000)}
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from tests.conformance.doors import (
     Doors,
     Face,
     command_counts,
-    dump,
+    contents,
     forget_command_counts,
     open_doors,
     server_of_face,
@@ -118,21 +118,21 @@ def test_registering_again_changes_nothing_whatever_the_revision(
     doors: Doors, any_server: AnyServer
 ) -> None:
     register(doors, change("a", record(1)))
-    before = dump(any_server)
+    before = contents(any_server)
     assert register(doors, change("a", record(1)), now_ms=T0 + 5)
     assert register(doors, change("a", record(1), revision=3), now_ms=T0 + 5)
-    assert dump(any_server) == before
+    assert contents(any_server) == before
 
 
 def test_a_decision_on_another_revision_is_stale_and_nothing_is_written(
     doors: Doors, any_server: AnyServer
 ) -> None:
     register(doors, change("b", record(1)))
-    before = dump(any_server)
+    before = contents(any_server)
     stale = change("b", record(2), revision=T0 - 1)
     assert not register(doors, change("a", record(1)), stale, change("c", record(1)))
     assert not register(doors, change("b", record(2)))
-    assert dump(any_server) == before
+    assert contents(any_server) == before
 
 
 def test_every_change_gives_another_revision_also_within_one_ms(doors: Doors) -> None:
@@ -156,11 +156,11 @@ def test_another_writer_is_a_conflict_unless_it_is_to_be_replaced(
     doors: Doors, any_server: AnyServer
 ) -> None:
     register(doors, change("a", record(1), record(2)))
-    before = dump(any_server)
+    before = contents(any_server)
     with pytest.raises(OperationRefused) as refused:
         register(doors, change("b", record(1)), change("a", record(2, 5), revision=T0))
     assert (refused.value.code, refused.value.subject) == ("CONFLICT", "a v2")
-    assert dump(any_server) == before
+    assert contents(any_server) == before
     assert register(doors, change("a", record(2, 5), revision=T0, replace=True), now_ms=T0 + 9)
     assert [each.fingerprint for each in entry(doors, "a").records] == [f"{1:016x}", f"{5:016x}"]
     assert [each.registered_ms for each in entry(doors, "a").records] == [T0, T0 + 9]
@@ -203,9 +203,9 @@ def test_a_writer_may_say_the_same_and_from_then_on_it_is_firm(
     assert register(doors, change("a", record(1, 7, 8), revision=T0))
     (verdict,) = doors.run(check_schemas([("a", read)]))
     assert (verdict.role, verdict.revision) == (SchemaRole.WRITER, T0 + 1)
-    before = dump(any_server)
+    before = contents(any_server)
     assert register(doors, change("a", read))
-    assert dump(any_server) == before
+    assert contents(any_server) == before
     with pytest.raises(OperationRefused) as refused:
         register(doors, change("a", record(1, 9), revision=T0 + 1))
     assert refused.value.code == "CONFLICT"
@@ -235,7 +235,7 @@ def test_forgetting_deletes_versions_and_with_the_last_one_all(
     assert doors.run(forget_schemas("a", [])) == 0
     register(doors, change("b", record(2), revision=T0))
     assert doors.run(forget_schemas("b", [])) == 2
-    assert dump(any_server) == {}
+    assert contents(any_server) == {}
 
 
 def test_all_types_are_listed_in_pages_without_what_is_long(doors: Doors) -> None:
@@ -288,7 +288,7 @@ def test_a_user_who_may_only_read_can_check_read_and_list(
     any_server: AnyServer, doors: Doors
 ) -> None:
     register(doors, change("a", record(1)))
-    before = dump(any_server)
+    before = contents(any_server)
     with (
         acl_user(any_server, *rules(any_server, READER)) as user,
         open_doors(doors.face, **user) as limited,
@@ -300,7 +300,7 @@ def test_a_user_who_may_only_read_can_check_read_and_list(
             register(limited, change("b", record(1)))
         with pytest.raises(PermissionDenied):
             limited.run(forget_schemas("a", []))
-    assert dump(any_server) == before
+    assert contents(any_server) == before
 
 
 NEEDED = {
@@ -317,7 +317,7 @@ def test_a_missing_command_changes_nothing(
 ) -> None:
     with open_doors(face, url=server.url) as doors:
         register(doors, change("a", record(1), record(2)))
-    before = dump(server)
+    before = contents(server)
     command: Command[Any] = forget_schemas("a", [1])
     if action == "register":
         command = register_schemas([change("b", record(1)), change("a", record(3), revision=T0)])
@@ -327,10 +327,10 @@ def test_a_missing_command_changes_nothing(
         pytest.raises(PermissionDenied),
     ):
         limited.run(command)
-    assert dump(server) == before
+    assert contents(server) == before
     with acl_user(server, *WRITER) as user, open_doors(face, **user) as allowed:
         allowed.run(command)
-    assert dump(server) != before
+    assert contents(server) != before
 
 
 def test_one_call_does_it_on_a_cluster_too(any_server: AnyServer, doors: Doors) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from omniq_typed import AsyncBus, Bus, Registry, SafeInt, message
-from omniq_typed.errors import IncompatibleSchema, InvalidArgument
+from omniq_typed.errors import IncompatibleSchema, InvalidArgument, PermissionDenied
 from omniq_typed.models import Compatibility
 from omniq_typed.schema import files
 from omniq_typed.schema.compatibility.report import Report
@@ -22,6 +22,7 @@ from omniq_typed.schema.versions import (
     DEFAULT_COMPATIBILITY,
     TypeHistory,
     Waiver,
+    schema_version,
     version_of,
 )
 from omniq_typed.schema_registry import AsyncSchemaStore, Pushed, SchemaStore
@@ -33,6 +34,8 @@ from tests.conformance.doors import (
     forget_command_counts,
     server_of_face,
 )
+from tests.conformance.test_bad_input import acl_user
+from tests.conformance.test_schema_registry import limited
 from tests.servers import AnyServer, Server
 
 
@@ -191,6 +194,60 @@ def test_what_is_firm_stays_so(server: Server, face: Face) -> None:
         push(store, order)
         assert push(store, replace(order, provisional={1: "billing"})) == Pushed((), ())
         assert store.histories()["order"] == order
+
+
+@pytest.mark.parametrize("cls", [WithAmount, WithNote])
+def test_a_consumers_schema_never_takes_the_place_of_what_is_published(
+    server: Server, face: Face, cls: type[BaseModel]
+) -> None:
+    published = history({1: AllOfIt})
+    with open_store(face, server.url) as store:
+        push(store, published)
+        assert push(store, replace(history({1: cls}), provisional={1: "a"})) == Pushed((), ())
+        assert store.histories()["order"] == published
+
+
+def test_a_waiver_lets_a_version_be_replaced(server: Server, face: Face) -> None:
+    waiver = Waiver(1, "version_changed", "v1 was never published")
+    changed = history({1: WithAmount}, "order", DEFAULT_COMPATIBILITY, waiver)
+    with open_store(face, server.url) as store:
+        push(store, history({1: Order}))
+        assert push(store, changed) == Pushed(("order v1",), ("order",))
+        assert store.histories()["order"] == changed
+
+
+def test_the_same_in_other_words_is_pushed(server: Server, face: Face) -> None:
+    """As another release of this library may export it."""
+    ours = history({1: Order})
+    writer, reader = (
+        {**each, "properties": {"order_id": {"type": "string", "minLength": 0}}}
+        for each in (ours.versions[1].writer, ours.versions[1].reader)
+    )
+    theirs = replace(ours, versions={1: schema_version("order", 1, writer, reader)})
+    with open_store(face, server.url) as store:
+        push(store, theirs)
+        assert push(store, ours) == Pushed(("order v1",), ())
+        assert store.histories()["order"] == ours
+
+
+def test_a_user_without_rights_is_told_what_to_grant(server: Server, face: Face) -> None:
+    order = history({1: Order})
+    with (
+        acl_user(server, "+@all", "~{orders}:*") as user,
+        open_store(face, limited(user)) as store,
+    ):
+        with pytest.raises(PermissionDenied, match=r"grant %R~\{omniq:schemas\}:\* .* \+zrange"):
+            store.list()
+        with pytest.raises(PermissionDenied, match=r"grant %R~\{omniq:schemas\}:\*"):
+            store.origins("order")
+    with (
+        acl_user(server, "+@all", "%R~{omniq:schemas}:*") as user,
+        open_store(face, limited(user)) as store,
+    ):
+        with pytest.raises(PermissionDenied, match=r"grant ~\{omniq:schemas\}:\* .* \+hset"):
+            push(store, order)
+        with pytest.raises(PermissionDenied, match=r"grant ~\{omniq:schemas\}:\* .* \+hdel"):
+            store.forget("order")
 
 
 def test_force_writes_it_all_the_same(server: Server, face: Face) -> None:

@@ -8,6 +8,7 @@ one namespace, `__main__`. What differs from what he does:
 - `run` and `consume` end by themselves where the block passes no `stop`: when their queues have
   nothing left that could run now. Jobs that are due later are not waited for.
 - `await` outside of a function works, as in a notebook.
+- Functions `test_...` without parameters run behind their block, as pytest would run them.
 
 A block is left out only where the line above its fence is `<!-- not run: REASON -->`. The exit
 status is 0, or 1 with a traceback that names the file and the line of the file.
@@ -23,7 +24,7 @@ import re
 import sys
 import threading
 import types
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,11 +121,22 @@ def run_file(path: Path, url: str) -> int:
                 text = on_test_server(block.text, url)
             except BadBlock as error:
                 raise BadBlock(f"{path}:{block.line}: the block {error}") from None
+            before = dict(module.__dict__)
             result = eval(_compiled(text, block.line, path), module.__dict__)
-            if inspect.iscoroutine(result):
-                runner.run(result)
+            for each in (result, *_tested(module.__dict__, before)):
+                if inspect.iscoroutine(each):
+                    runner.run(each)
             ran += 1
     return ran
+
+
+def _tested(namespace: dict[str, Any], before: dict[str, Any]) -> Iterator[Any]:
+    """What the new tests of a block answer."""
+    for name, value in list(namespace.items()):
+        is_new = before.get(name) is not value
+        is_test = name.startswith("test_") and inspect.isfunction(value)
+        if is_new and is_test and not inspect.signature(value).parameters:
+            yield value()
 
 
 def _compiled(text: str, line: int, path: Path) -> types.CodeType:

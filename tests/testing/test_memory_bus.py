@@ -40,6 +40,7 @@ from omniq_typed.errors import (
     UndecodableJob,
 )
 from omniq_typed.models import NewJob
+from omniq_typed.schema_registry import SchemaStore
 from omniq_typed.testing import (
     AsyncMemoryBus,
     Ending,
@@ -51,6 +52,7 @@ from omniq_typed.testing import (
 )
 from omniq_typed.transport.stage import Stage
 from tests import memory_engine
+from tests.servers import Server
 from tests.testing import shop
 from tests.testing.shop import Invoice, Ledger, Line, Ordered, order, order_async
 from tests.workers import ROOT
@@ -68,6 +70,14 @@ def ledger() -> Iterator[Ledger]:
     found = Ledger()
     with override(shop.get_ledger, found):
         yield found
+
+
+@pytest.fixture
+def real(valkey_server: Server) -> Server:
+    """One that is no memory server, whose time a test may move for good."""
+    valkey_server.ensure_running()
+    valkey_server.flushall()
+    return valkey_server
 
 
 @pytest.fixture
@@ -167,6 +177,29 @@ async def test_an_async_application_works_the_same(ledger: Ledger) -> None:
         assert bus.now == NEW_YEAR + timedelta(seconds=5)
         bus.assert_published(Invoice, order_id="A")
         await bus.close()
+
+
+def test_raw_consumers_know_the_types_of_the_bus(ledger: Ledger) -> None:
+    seen: list[Any] = []
+    raw = Bus(shop.NOWHERE, registry=shop.REGISTRY)
+    raw.raw_consumer("shop.ordered", queue="orders")(lambda ctx: seen.append(ctx.payload))
+    with memory(raw) as bus:
+        raw.publish_json(Ordered("A", 1))
+        bus.run_pending().raise_errors()
+        plain = OmniqClient(url=bus.url)
+        bad = NewJob("bad", b'{"order_id":1}', side=side(Ordered))
+        plain.publish_batch(queue="orders", jobs=[bad])
+        assert [each.ending for each in bus.run_pending()] == [Ending.FAILED]
+    assert seen == [{"order_id": "A", "amount": 1, "fail": ""}]
+
+
+def test_what_was_registered_in_memory_is_not_held_for_registered_elsewhere(real: Server) -> None:
+    with Bus(real.url, registry=shop.REGISTRY) as app:
+        with memory(app):
+            app.publish_json(Ordered("A", 1))
+            assert app.register_schemas()
+        app.publish_json(Ordered("A", 1))
+        assert "shop.ordered" in SchemaStore(app.transport).histories()
 
 
 # Working off
@@ -281,6 +314,26 @@ def test_endless_work_is_stopped_and_says_whose_it_is(bus: MemoryBus) -> None:
 def test_just_as_many_as_the_limit_are_no_fault(bus: MemoryBus) -> None:
     bus.publish_many(Ordered(str(n), n) for n in range(5))
     assert len(bus.run_pending(queues=["orders"], limit=5)) == 5
+
+
+def test_queues_that_publish_to_each_other_are_worked_off_to_the_end(bus: MemoryBus) -> None:
+    for queue, to in (("ping", "pong"), ("pong", "ping")):
+
+        @bus.consumer(Line, queue=queue)
+        def on_line(ctx: Ctx[Line], to: str = to) -> None:
+            if len(ctx.payload["sku"]) < 5:
+                line = {"sku": ctx.payload["sku"] + "x"}
+                ctx.exec.publish_json(line, message_type=Line, queue=to)
+
+    bus.publish_json({"sku": ""}, message_type=Line, queue="pong")
+    assert [each.queue for each in bus.run_pending()] == ["pong", "ping"] * 3
+
+
+def test_what_is_paused_is_not_held_for_endless(bus: MemoryBus) -> None:
+    bus.consumer(Line)(lambda ctx: ctx.exec.pause(queue="lines"))
+    bus.publish_many(Envelope({"sku": str(n)}, message_type=Line) for n in range(2))
+    assert len(bus.run_pending(limit=1)) == 1
+    assert len(bus.pending()) == 1
 
 
 def test_a_paused_queue_waits(bus: MemoryBus) -> None:
@@ -499,8 +552,8 @@ def test_completed_jobs_are_kept_and_removed_ones_are_still_told() -> None:
 # On a real server
 
 
-def test_a_stepped_bus_does_the_same_on_a_real_server(server: Any, ledger: Ledger) -> None:
-    with SteppedBus.of(shop.bus, server.url) as bus:
+def test_a_stepped_bus_does_the_same_on_a_real_server(real: Server, ledger: Ledger) -> None:
+    with SteppedBus.of(shop.bus, real.url) as bus:
         bus.publish_json(Ordered("A", 1, fail="once"))
         bus.publish_json(Ordered("B", 1), due_ms=bus.now_ms + 3_600_000)
         assert [each.ending for each in bus.run_pending(queues=["orders"])] == [Ending.RETRIED]
@@ -511,10 +564,10 @@ def test_a_stepped_bus_does_the_same_on_a_real_server(server: Any, ledger: Ledge
         assert [each.state for each in bus.jobs()] == ["completed"] * 4
 
 
-async def test_an_async_one_too(server: Any, ledger: Ledger) -> None:
+async def test_an_async_one_too(real: Server, ledger: Ledger) -> None:
     from omniq_typed.testing import AsyncSteppedBus
 
-    async with AsyncSteppedBus.of(shop.async_bus, server.url) as bus:
+    async with AsyncSteppedBus.of(shop.async_bus, real.url) as bus:
         await bus.publish_json(Ordered("A", 1, fail="once"))
         assert [each.ending for each in await bus.run_pending()] == [Ending.RETRIED]
         (await bus.run_for(seconds=6)).raise_errors()

@@ -16,6 +16,8 @@ from omniq_typed.messages.schema_walk import Place, Schema
 # Without bounds: enough for money, and more digits than a double holds.
 _MOST_DIGITS = 30
 _PLACES = (0, 2, 1, 4, 9, 20, _MOST_DIGITS)
+_MOST_OF_A_DOUBLE = 10**17
+"""Beyond it, there are more digits than a double holds."""
 # Most numbers without bounds are small; some are what programs stumble over.
 _EDGES = (2**31, 2**53 - 1, 2**53, 2**63, 2**64)
 
@@ -88,7 +90,11 @@ def _with_places(
     most = limit if most is None else min(most, limit)
     if least > most:
         return None
-    return st.integers(least, most).map(lambda number: str(Decimal(number).scaleb(-places)))
+    numbers = st.integers(least, most)
+    if most > _MOST_OF_A_DOUBLE:
+        # Hypothesis prefers few digits, with which a float does no harm.
+        numbers |= st.integers(max(least, most // 10), most)
+    return numbers.map(lambda number: str(Decimal(number).scaleb(-places)))
 
 
 def fractions(place: Place) -> SearchStrategy[Any]:
