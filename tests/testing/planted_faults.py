@@ -289,7 +289,7 @@ FAULTS = (
     Planted("alias_without_by_alias", laws.roundtrip, "/customer/firstName: Field required"),
     Planted("another_alias_to_read", laws.roundtrip, "/number was"),
     Planted("post_init_twice", laws.roundtrip, "is 'Dear Dear '"),
-    Planted("validator_that_is_not_idempotent", laws.roundtrip, "/net was 2, is 4"),
+    Planted("validator_that_is_not_idempotent", laws.roundtrip, "/net was "),
     Planted("default_factory_of_another_type", laws.roundtrip, "Expected `set[str]`"),
     Planted("default_that_is_not_allowed", laws.roundtrip, "/currency: String should match"),
     Planted("masked", laws.roundtrip, "/password: would be written as **"),

@@ -70,6 +70,6 @@ def _settings(examples: int | None) -> settings:
         print_blob=False,
         report_multiple_bugs=False,
         verbosity=Verbosity.quiet,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.nested_given],
+        suppress_health_check=[HealthCheck.too_slow],
     )
     return chosen if examples is None else settings(chosen, max_examples=examples)

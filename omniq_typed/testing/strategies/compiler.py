@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from omniq_typed.errors import NoStrategy
-from omniq_typed.messages.schema_walk import ANYTHING, Place, body_of
+from omniq_typed.messages.schema_walk import ANYTHING, Place, body_of, items_of_named_tuple
 from omniq_typed.schema.regex.regex_parser import UnknownRegex
 from omniq_typed.testing.strategies.automata import NoText
 from omniq_typed.testing.strategies.containers import CONTAINERS, TooDeep
@@ -127,7 +127,7 @@ class _Compiler:
         if kind in OBJECTS:
             return objects(self._build, spot, self._subject)
         shaped = CONTAINERS.get(kind) or UNIONS.get(kind)
-        if shaped is not None:
+        if shaped is not None and not (kind == "call" and not items_of_named_tuple(place)):
             return shaped(self._build, spot)
         if kind == "none":
             return st.none()

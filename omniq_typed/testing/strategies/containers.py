@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic_core import to_json
 
-from omniq_typed.messages.schema_walk import ANYTHING, ARRAYS, MAPPINGS, items_of_named_tuple
+from omniq_typed.messages.schema_walk import (
+    ANYTHING,
+    ARRAYS,
+    MAPPINGS,
+    NAMED_TUPLES,
+    items_of_named_tuple,
+)
 from omniq_typed.testing.strategies.annotations import of_fields, of_items
 from omniq_typed.testing.strategies.collections import entries, limits, several
 from omniq_typed.testing.strategies.spots import Spot
@@ -139,7 +145,7 @@ CONTAINERS: dict[str, Callable[[Build, Spot], SearchStrategy[Any]]] = {
     **dict.fromkeys(ARRAYS, arrays),
     **dict.fromkeys(MAPPINGS, mappings),
     "tuple": tuples,
-    "named-tuple": named_tuples,
+    **dict.fromkeys(NAMED_TUPLES, named_tuples),
     "any": anything,
     "json": json_texts,
 }

@@ -132,8 +132,9 @@ def input_schema(peeled: Peeled) -> Schema | None:
 
 
 def function_of(schema: Schema) -> Any:
-    """The Python function of a function-* schema."""
-    return (schema.get("function") or {}).get("function")
+    """The Python function of a function-* schema, or what a `call` schema calls."""
+    found = schema.get("function")
+    return found.get("function") if isinstance(found, Mapping) else found
 
 
 def _limits_of_function(function: Any) -> dict[str, Any]:
