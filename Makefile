@@ -11,6 +11,7 @@ BASE ?= HEAD
 VENV := .venv
 BIN := $(VENV)/bin
 INTEROP_VENV := .venv-interop
+PEERS_VENV := .venv-peers
 OMNIQ_VERSION := 4.0.0
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
@@ -59,12 +60,14 @@ schemas: $(VENV)/.dev ## Is schemas/ current, and compatible with that at the re
 	$(BIN)/omniq-typed schema export examples.all_messages --check
 	$(BIN)/omniq-typed schema check examples.all_messages --against git:$(BASE)
 
-bench: $(VENV)/.dev ## What each operation costs in calls, bytes and time, and what checking costs
+bench: $(VENV)/.dev ## What operations and checks cost, and strategies of payloads beside other tools
 	$(BIN)/python -m benchmarks.operation_cost
 	$(BIN)/python -m benchmarks.checking_cost
+	$(BIN)/python -m benchmarks.schema_check_cost
+	$(BIN)/python -m benchmarks.payload_strategies --venv $(PEERS_VENV)
 
 clean: ## Remove environments, builds and caches
-	rm -rf $(VENV) $(INTEROP_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(INTEROP_VENV) $(PEERS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp per extra; touched last, so that an install cut short is done again. .dev comes after .demo: two pips at

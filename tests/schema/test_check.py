@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -288,6 +289,7 @@ def test_a_chain_of_upcasts_answers_too_and_a_gap_does_not() -> None:
         (lambda it: it, "/note: Field required"),
         (lambda it: it["missing"], "KeyError: 'missing'"),
         (lambda it: [it], "it gave a list"),
+        (lambda it: sys.exit(3), "SystemExit: 3"),
     ],
 )
 def test_an_upcast_that_leads_nowhere_is_a_break_with_the_payload(

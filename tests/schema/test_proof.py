@@ -469,3 +469,17 @@ def test_200_fields_are_proven() -> None:
     assert covers(reader, writer) is YES
     narrower = create_model("Wide", **{**fields, "field_77": (str, ...)})
     assert covers(reader_schema(MessageType("wide", 2, narrower)), writer) is NO
+
+
+def test_multiples_of_other_steps_are_not_proven_for_floats() -> None:
+    """The largest floats are whole, and Pydantic finds them to be no multiples of 0.5."""
+
+    def steps(size: float) -> tuple[Json, Json]:
+        model = create_model("Steps", x=(Annotated[float, Field(multiple_of=size)], ...))
+        of_size: MessageType[Any] = MessageType("steps", 1, model)
+        return reader_schema(of_size), writer_schema(of_size)
+
+    (whole_reader, whole_writer), (half_reader, half_writer) = steps(1), steps(0.5)
+    assert covers(half_reader, whole_writer) is UNKNOWN
+    assert covers(half_reader, half_writer) is YES
+    assert covers(whole_reader, half_writer) is not YES

@@ -68,7 +68,7 @@ def fault_of(
         decode(message_type, apply_upcasts(payload, steps) if steps else payload)
     except UndecodableJob as error:
         return error
-    except Exception as error:  # a function of the user may raise anything
+    except (Exception, SystemExit) as error:  # a function of the user may raise anything
         return UndecodableJob("invalid_payload", f"{type(error).__name__}: {error}")
     return None
 

@@ -56,12 +56,14 @@ class _OutOfTime(Exception):
 @dataclass(frozen=True, slots=True)
 class Whole:
     """Two schemas of which a yes of the library is a proof. `is_small`: it will not take long;
-    `is_exact`: a no of the library is one, too."""
+    `is_exact`: a no of the library is one, too. `keeps_steps`: floats have to be multiples of the
+    same: of other steps a strict reader refuses those that are too large to divide."""
 
     reader: Schema
     writer: Schema
     is_small: bool
     is_exact: bool
+    keeps_steps: bool
 
 
 class Prover:
@@ -188,7 +190,8 @@ class Prover:
 
     def _library_proves(self, reader: Schema, writer: Parts) -> bool:
         pair = self._for_library(reader, writer)
-        return pair is not None and pair.is_small and self._says_yes(pair.reader, pair.writer)
+        may_be_yes = pair is not None and pair.is_small and pair.keeps_steps
+        return pair is not None and may_be_yes and self._says_yes(pair.reader, pair.writer)
 
     def _for_library(self, reader: Schema, writer: Parts) -> Whole | None:
         asked = self._reader.traits(reader)
@@ -205,6 +208,7 @@ class Prover:
             is_small=effort(asked, written) <= LARGE and not (asked.is_deep or written.is_deep),
             is_exact=not (loses_integers or written.is_opaque or writer.unsaid)
             and self._writer.is_exact,
+            keeps_steps=asked.float_steps <= written.float_steps,
         )
 
     def pair(self, reader: Schema, writer: Parts) -> str:

@@ -20,7 +20,8 @@ _MAX_DEPTH = 150
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What is anywhere in a schema. `size` counts schemas, `alternatives` the choices of unions in
-    unions; `floats_from`, `floats_to` are bounds of numbers that may be written with a point."""
+    unions; `floats_from`, `floats_to` are bounds of numbers that may be written with a point, and
+    `float_steps` what those have to be multiples of."""
 
     is_recursive: bool = False
     is_opaque: bool = False
@@ -29,6 +30,7 @@ class Traits:
     has_negations: bool = False
     floats_from: float = float("-inf")
     floats_to: float = float("inf")
+    float_steps: frozenset[float] = frozenset()
     size: int = 1
     alternatives: int = 1
     depth: int = 1
@@ -60,6 +62,7 @@ def traits_of(schema: Json, inner: list[tuple[str, Traits]], *, is_opaque: bool)
         has_negations=negates or all_inner.has_negations,
         floats_from=max(least, all_inner.floats_from),
         floats_to=min(most, all_inner.floats_to),
+        float_steps=_float_steps(schema) | all_inner.float_steps,
         size=1 + all_inner.size,
         alternatives=_alternatives(inner),
         depth=1 + all_inner.depth,
@@ -78,6 +81,7 @@ def combined(all_traits: list[Traits]) -> Traits:
         has_negations=any(each.has_negations for each in all_traits),
         floats_from=max(each.floats_from for each in all_traits),
         floats_to=min(each.floats_to for each in all_traits),
+        float_steps=frozenset().union(*(each.float_steps for each in all_traits)),
         size=min(_MANY, sum(each.size for each in all_traits)),
         alternatives=max(each.alternatives for each in all_traits),
         depth=max(each.depth for each in all_traits),
@@ -118,6 +122,11 @@ def types_of(schema: Json) -> tuple[str, ...]:
 def _may_be_float(schema: Json) -> bool:
     named = types_of(schema)
     return not named or "number" in named
+
+
+def _float_steps(schema: Json) -> frozenset[float]:
+    is_one = "multipleOf" in schema and _may_be_float(schema)
+    return frozenset({schema["multipleOf"]} if is_one else ())
 
 
 def _is_odd_float(schema: Json) -> bool:
