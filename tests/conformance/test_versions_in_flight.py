@@ -277,6 +277,7 @@ class Traffic:
             self.errors.append(error)
 
 
+@pytest.mark.slow
 def test_20000_jobs_are_counted_while_others_come_and_go(
     doors: Doors, any_server: AnyServer, side_client: OmniqClient
 ) -> None:

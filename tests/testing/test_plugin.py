@@ -17,6 +17,8 @@ from omniq_typed.testing.server import RealServer, given_server, start_server
 from tests.servers import Server
 from tests.workers import ROOT
 
+pytestmark = pytest.mark.slow
+
 PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "omniq_typed/testing/pytest_plugin")])
 PLUGINS = ("-p", "pytest_omniq_typed", "-p", "no:valkey", "-p", "no:cacheprovider")
 CONFIG = """
