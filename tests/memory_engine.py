@@ -64,7 +64,6 @@ IN_OTHER_PROCESSES = ("tests/chaos/", "tests/interop/", "tests/other_languages/"
 QUICK = (
     "tests/conformance/test_operations.py",
     "tests/conformance/test_typed_publish.py",
-    "tests/properties/test_queue_laws.py",
 )
 """The files that run on a memory server in the default tier too."""
 

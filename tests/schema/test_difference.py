@@ -217,6 +217,7 @@ def places(schema: Any) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_type_does_not_differ_from_itself_and_every_edit_is_seen() -> None:
     edits = 0
     for form in FORMS:

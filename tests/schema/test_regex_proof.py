@@ -84,6 +84,7 @@ def some_regex(rng: Random) -> str:
     return rng.choice(("", "^")) + text + rng.choice(("", "$"))
 
 
+@pytest.mark.slow
 def test_random_ones_against_all_short_texts() -> None:
     """All texts of up to four of a few characters: a proof has no exception among them, and what
     is said to be an exception is one."""

@@ -521,6 +521,7 @@ def test_objects_around_the_one_that_matters_are_taken_out() -> None:
     assert page.total == 0
 
 
+@pytest.mark.slow
 def test_the_simplest_message_of_every_kind_is_plain() -> None:
     for each in TYPES[::3]:
         plainest = smallest(payloads(each), lambda it: True)

@@ -158,6 +158,7 @@ def test_what_is_wrong_is_found(handler: Handler, base: type[QueueMachine], foun
         run_state_machine_as_test(machine_of(handler, base), settings=LONGER)
 
 
+@pytest.mark.slow
 def test_what_is_right_is_not_accused() -> None:
     run_state_machine_as_test(machine_of(is_right), settings=QUICKLY)
 
@@ -281,11 +282,13 @@ def async_machine_of(handler: Any, **more: Any) -> type[QueueMachine]:
     return type("AsyncCharging", (Paying,), {"app_bus": bus, **more})
 
 
+@pytest.mark.slow
 def test_async_handlers_too() -> None:
     failure_of(async_machine_of(looks_first_async), LONGER)
     run_state_machine_as_test(async_machine_of(is_right_async), settings=FEW)
 
 
+@pytest.mark.slow
 def test_an_async_worker_stalls_before_its_first_line() -> None:
     once = {"messages": st.just(Envelope(Charge("A"), job_id="one"))}
     error = failure_of(async_machine_of(stalls_badly, **once), LONGER)
@@ -313,6 +316,7 @@ class Line(TypedDict):
 message_type(Line, name="machine.line", queue="lines", registry=REGISTRY)
 
 
+@pytest.mark.slow
 def test_messages_are_made_up_of_the_types_that_have_handlers() -> None:
     seen: list[Any] = []
     bus = Bus(NOWHERE, registry=REGISTRY)

@@ -29,6 +29,7 @@ BEYOND_A_SCHEMA = {
 }
 
 
+@pytest.mark.slow
 def test_they_are_valid_and_read_by_the_class() -> None:
     for message_type in TYPES:
         known = REGISTRY if message_type.name.startswith("types.") else CATALOGUE_REGISTRY
