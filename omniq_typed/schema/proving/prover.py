@@ -190,8 +190,9 @@ class Prover:
 
     def _library_proves(self, reader: Schema, writer: Parts) -> bool:
         pair = self._for_library(reader, writer)
-        may_be_yes = pair is not None and pair.is_small and pair.keeps_steps
-        return pair is not None and may_be_yes and self._says_yes(pair.reader, pair.writer)
+        if pair is None or not (pair.is_small and pair.keeps_steps):
+            return False
+        return self._says_yes(pair.reader, pair.writer)
 
     def _for_library(self, reader: Schema, writer: Parts) -> Whole | None:
         asked = self._reader.traits(reader)
