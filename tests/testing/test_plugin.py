@@ -73,7 +73,14 @@ def run(folder: Path, *options: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *PLUGINS, *options],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": PYTHONPATH, "COLUMNS": "200"},
+        # As where the tests themselves run on the second of several workers: it says nothing of
+        # the run started here.
+        env={
+            **os.environ,
+            "PYTHONPATH": PYTHONPATH,
+            "COLUMNS": "200",
+            "PYTEST_XDIST_WORKER": "gw1",
+        },
         capture_output=True,
         text=True,
         timeout=110,

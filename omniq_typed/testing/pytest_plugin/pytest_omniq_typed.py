@@ -8,7 +8,6 @@ measure. What the fixtures need is imported when a test asks for one.
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +86,8 @@ def omniq_server(
     from omniq_typed.testing import fixtures
 
     config = request.config
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    # Not from the environment: a run that a test starts inherits that of the test's own worker.
+    worker: str = getattr(config, "workerinput", {}).get("workerid", "")
     folder = tmp_path_factory.mktemp("omniq-server")
     with fixtures.server(config.getoption("--omniq-url"), worker, folder) as server:
         config.stash[_server] = server
