@@ -43,8 +43,11 @@ class Evidence:
     def held_to_its_end(self, run: Run) -> bool:
         """Whether the run's result was taken, so that it had its lease all the time."""
         final = self.finals.get(number_of(run.job_id))
+        # A lease that ended before its job was begun does not count as an attempt.
+        same = [each for each in self.runs[run.job_id] if each.attempt == run.attempt]
         return (
             run.how in ("ok", "rejected")
+            and same == [run]
             and final is not None
             and final.attempt == run.attempt
             and final.reason != "lease_expired"
