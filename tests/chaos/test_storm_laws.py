@@ -183,6 +183,12 @@ def test_a_job_may_run_again_after_its_worker_or_the_server_was_in_trouble(troub
     assert broken(evidence(entries, finals, (trouble,))) == []
 
 
+def test_a_stalled_worker_may_begin_a_job_that_another_one_has_done() -> None:
+    entries = [*GOOD, *run(0, 13.0, "w1.1", how="lost", attempt=0)]
+    stalled = Done("stall", "w1.1", 9.0, 12.9)
+    assert broken(evidence(entries, history=(stalled,))) == []
+
+
 def test_a_worker_that_lost_its_lease_does_not_count_for_its_group() -> None:
     entries = [*without(2), *run(2, 29.9, how="lost"), *run(2, 31.2, "w1.1", attempt=2)]
     finals = {**FINALS, 2: Final("completed", 2, "")}

@@ -103,11 +103,18 @@ def runs_once(evidence: Evidence) -> list[Breach]:
     for job_id, runs in evidence.runs.items():
         for before, after in itertools.pairwise(runs):
             again = before.how == "raised" and after.attempt > before.attempt
-            if not again and evidence.excuses.between(before, after.start) is None:
+            if not again and not _excused(evidence, before, after):
                 found.append(Breach(job_id, "ran again though nothing had happened to its worker"))
             if before.attempt == after.attempt and before.token == after.token:
                 found.append(Breach(job_id, f"attempt {after.attempt} ran twice on one lease"))
     return found
+
+
+def _excused(evidence: Evidence, before: Run, after: Run) -> bool:
+    """Whether the first run's lease may have been lost; or the second one's before it began, by a
+    worker that stalled and did not know."""
+    between = evidence.excuses.between
+    return bool(between(before, after.start) or between(after, after.start))
 
 
 def all_ended(evidence: Evidence) -> list[Breach]:

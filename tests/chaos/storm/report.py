@@ -13,6 +13,8 @@ from tests.chaos.storm.storm import Verdict
 SHOWN = 5
 """Breaches of a law whose story is told."""
 AROUND_S = 3.0
+SAME = 40
+"""Lines one after the other that begin with so many same characters are told once."""
 
 
 def complaint(verdict: Verdict) -> str:
@@ -56,9 +58,11 @@ def story(verdict: Verdict, breach: Breach) -> Iterator[str]:
         for each in entries
         if each.kind in ("log", "stall") and (breach.job_id in each.text or each.who in names)
     ]
+    last = ""
     for at, what in sorted(events):
-        if since <= at <= until:
+        if since <= at <= until and what[:SAME] != last:
             yield f"{at:.3f} {what}"
+            last = what[:SAME]
 
 
 def markdown(verdict: Verdict, command: str) -> str:
