@@ -37,6 +37,8 @@ def stop_worker(field: Field, fault: Fault) -> None:
     """SIGTERM, as in a deployment: it finishes its jobs, gives back what it has not begun, and ends
     with 0. That is no excuse for a job that runs twice."""
     life = _chosen(field.workers, fault.unit)
+    # Before it works, SIGTERM ends it as it ends any program.
+    wait_until(lambda: field.works(life), f"{life.who} works", ENDS_WITHIN_S)
     ask_to_end(life)
     try:
         code = life.process.wait(ENDS_WITHIN_S)

@@ -71,6 +71,11 @@ class Field:
         self.ledgers.refresh()
         return life.who in self.ledgers.ups
 
+    def works(self, life: Life) -> bool:
+        """Whether a worker has begun a job."""
+        self.ledgers.refresh()
+        return bool(self.ledgers.batches[life.who])
+
     def start_again(self, life: Life) -> None:
         """The next life of a process that has ended."""
         name, number = life.who.split(".")
