@@ -13,9 +13,9 @@ from omniq_typed.core.enqueue import publish_one, publish_record
 from omniq_typed.core.payloads import encode_untyped
 from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.errors import InvalidArgument, ServerError
+from omniq_typed.gathering import Gathering
 from omniq_typed.messages.codec import encode_unregistered
 from omniq_typed.messages.envelope import (
-    Addressed,
     Addressing,
     Envelope,
     envelope_of,
@@ -86,10 +86,6 @@ def publish_untyped(
     return publish_one(queue, job, now_ms=now_ms, max_payload_bytes=settings.max_payload_bytes)
 
 
-def _command(ready: Addressed) -> Command[str]:
-    return publish_record(ready.queue, ready, same=ready.is_same)
-
-
 def _unwrapped(publish: Any) -> Any:
     return publish
 
@@ -139,7 +135,7 @@ class Publisher(_Publisher[Publish]):
         ready = self._addressing.address(envelope)
         if ready.message_type not in self._registered:
             run_steps(self.transport, self._registering([ready.message_type]))
-        return self.transport.run(_command(ready))
+        return self.transport.run(publish_record(ready.queue, ready, same=ready.is_same))
 
     def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
         """One call per queue and 100 messages. Raises InvalidBatch before anything is published,
@@ -174,13 +170,14 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
     ) -> None:
         super().__init__(settings, wrap, registration)
         self.transport = transport
+        self._gathering = Gathering()
         self.publish: AsyncPublish = wrap(self._send)
 
     async def _send(self, envelope: Envelope[Any]) -> str:
         ready = self._addressing.address(envelope)
         if ready.message_type not in self._registered:
             await run_steps_async(self.transport, self._registering([ready.message_type]))
-        return await self.transport.run(_command(ready))
+        return await self._gathering.publish(self.transport, ready)
 
     async def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
         """As `Publisher.publish_many`."""
