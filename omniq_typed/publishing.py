@@ -11,7 +11,6 @@ from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES
 from omniq_typed.core.command import Command, Steps
 from omniq_typed.core.enqueue import publish_one, publish_record
 from omniq_typed.core.payloads import encode_untyped
-from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.errors import InvalidArgument, ServerError
 from omniq_typed.gathering import Gathering
 from omniq_typed.messages.codec import encode_unregistered
@@ -105,15 +104,14 @@ class _Publisher(Generic[P]):
         self._addressing = Addressing(
             settings.registry, settings.source, settings.max_payload_bytes
         )
-        self._registered: set[MessageType[Any]] = set()
 
-    def _registering(self, types: Iterable[MessageType[Any]]) -> Steps[object]:
-        """Registers what was never published before."""
-        new = [each for each in types if each not in self._registered]
-        known, role = self._registration, SchemaRole.WRITER
-        if known is not None and (missing := known.missing(new, role)):
-            yield from known.settling(missing, role)
-        self._registered.update(new)
+    def _clearing(self, types: Iterable[MessageType[Any]]) -> Steps[None]:
+        if self._registration is not None:
+            yield from self._registration.clearing(types)
+
+    def _is_cleared(self, message_type: MessageType[Any]) -> bool:
+        known = self._registration
+        return known is None or message_type in known.cleared
 
 
 class Publisher(_Publisher[Publish]):
@@ -133,8 +131,8 @@ class Publisher(_Publisher[Publish]):
 
     def _send(self, envelope: Envelope[Any]) -> str:
         ready = self._addressing.address(envelope)
-        if ready.message_type not in self._registered:
-            run_steps(self.transport, self._registering([ready.message_type]))
+        if not self._is_cleared(ready.message_type):
+            run_steps(self.transport, self._clearing([ready.message_type]))
         return self.transport.run(publish_record(ready.queue, ready, same=ready.is_same))
 
     def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
@@ -149,7 +147,7 @@ class Publisher(_Publisher[Publish]):
             except InvalidArgument as error:
                 batch.refuse(error)
         calls = batch.calls()
-        run_steps(self.transport, self._registering(batch.types()))
+        run_steps(self.transport, self._clearing(batch.types()))
         for call in calls:
             try:
                 batch.note(call, self.transport.run(call.command()))
@@ -175,8 +173,8 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
 
     async def _send(self, envelope: Envelope[Any]) -> str:
         ready = self._addressing.address(envelope)
-        if ready.message_type not in self._registered:
-            await run_steps_async(self.transport, self._registering([ready.message_type]))
+        if not self._is_cleared(ready.message_type):
+            await run_steps_async(self.transport, self._clearing([ready.message_type]))
         return await self._gathering.publish(self.transport, ready)
 
     async def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
@@ -194,7 +192,7 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
             except InvalidArgument as error:
                 batch.refuse(error)
         calls = batch.calls()
-        await run_steps_async(self.transport, self._registering(batch.types()))
+        await run_steps_async(self.transport, self._clearing(batch.types()))
         for call in calls:
             try:
                 batch.note(call, await self.transport.run(call.command()))

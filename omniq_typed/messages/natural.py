@@ -141,7 +141,7 @@ class _Source:
         return _unless(f"type({value}) is {self._new(cls)}")
 
     def _literal(self, place: Place, value: str) -> Iterator[str]:
-        expected = place.schema.get("expected") or (None,)
+        expected: list[Any] = place.schema.get("expected", [])
         cls = type(expected[0])
         if cls not in (str, int) or any(type(each) is not cls for each in expected):
             raise _CannotTell
@@ -154,7 +154,7 @@ class _Source:
         yield from _indented(self._place(items, item))
 
     def _tuple(self, place: Place, value: str) -> Iterator[str]:
-        items = place.schema.get("items_schema") or ()
+        items: list[Any] = place.schema.get("items_schema", [])
         yield self._unless_of(tuple, value)
         if place.schema.get("variadic_item_index") is None:
             yield _unless(f"len({value}) == {len(items)}")
