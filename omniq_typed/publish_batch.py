@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omniq_typed.core.command import Command
-from omniq_typed.core.enqueue import NEW, duplicate_error, enqueue_records, published
-from omniq_typed.core.replies import text
+from omniq_typed.core.enqueue import duplicate_error, enqueue_records, published
 from omniq_typed.errors import BatchInterrupted, InvalidArgument, InvalidBatch, ServerError
 from omniq_typed.messages.envelope import Addressed, Addressing, Envelope
 from omniq_typed.messages.message_type import MessageType
@@ -46,13 +45,16 @@ class BatchCall:
         return enqueue_records(self.queue, self.jobs, self._results)
 
     def _results(self, reply: Sequence[Any]) -> list[PublishResult]:
-        return list(map(_result, self.jobs, reply))
+        queue = self.queue
+        results = [PublishResult(ready.job_id, queue, "wait") for ready in self.jobs]
+        for row in reply:
+            nth = row[0] - 1
+            results[nth] = _result(self.jobs[nth], row)
+        return results
 
 
-def _result(ready: Addressed, entry: Sequence[Any]) -> PublishResult:
-    if entry[1] == NEW:
-        return PublishResult(ready.job_id, ready.queue, text(entry[2]))
-    found = published(entry)
+def _result(ready: Addressed, row: Sequence[Any]) -> PublishResult:
+    found = published(ready, row)
     error = duplicate_error(ready, found, ready.is_same)
     return PublishResult(ready.job_id, ready.queue, found.state, found.duplicate, error)
 

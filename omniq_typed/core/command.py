@@ -13,6 +13,10 @@ R = TypeVar("R")
 
 Arg = bytes | str | int
 
+CHECK: Arg = 1
+"""Second argument of a script that checks permissions: ask the server before anything changes. 0,
+which is cheaper, is for a transport that had it asked a moment ago."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[R]):

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_payload
-from omniq_typed.core.enqueue import JobOptions, Record, job_options
+from omniq_typed.core.enqueue import JobKind, Record, job_kind, own_side
 from omniq_typed.core.keys import check_gid, check_job_id, queue_keys
 from omniq_typed.errors import InvalidArgument
 from omniq_typed.messages.codec import encode, same_message
@@ -142,19 +142,12 @@ def new_job_id() -> str:
 
 
 _MOST_USUAL = 4096
-_said = attrgetter(
-    "max_attempts",
-    "timeout_ms",
-    "backoff_ms",
-    "due_ms",
-    "group_limit",
-    "ordering",
-    "correlation_id",
-    "causation_id",
-    "traceparent",
-    "tracestate",
+_options = attrgetter(
+    "max_attempts", "timeout_ms", "backoff_ms", "due_ms", "group_limit", "ordering"
 )
-_SAID_NOTHING = _said(Envelope(None))
+_conversation = attrgetter("correlation_id", "causation_id", "traceparent", "tracestate")
+_NO_OPTIONS = _options(Envelope(None))
+_NO_CONVERSATION = _conversation(Envelope(None))
 
 
 class Addressing:
@@ -169,8 +162,8 @@ class Addressing:
         self._registry = registry
         self._source = source
         self._max_payload_bytes = max_payload_bytes
-        # What most messages of a type, and of a group of it, have in common.
-        self._usual: dict[tuple[MessageType[Any], str], JobOptions] = {}
+        # Most messages of a type, and of a group of it, are of one kind.
+        self._usual: dict[tuple[MessageType[Any], str], JobKind] = {}
 
     def address(self, envelope: Envelope[Any]) -> Addressed:
         """Checks and encodes a message, and fills in what its type says. Raises InvalidPayload,
@@ -185,29 +178,33 @@ class Addressing:
         # Encoded first: the functions of the type see valid messages only.
         payload = encode(message_type, envelope.message)
         check_payload(payload, self._max_payload_bytes)
-        options = self._options(message_type, envelope, _gid(message_type, envelope))
+        kind = self._kind(message_type, envelope, _gid(message_type, envelope))
         job_id = _job_id(message_type, envelope)
-        return Addressed(job_id, payload, options, queue, message_type)
+        return Addressed(job_id, payload, kind, _own_side(envelope), queue, message_type)
 
-    def _options(
-        self, message_type: MessageType[Any], envelope: Envelope[Any], gid: str
-    ) -> JobOptions:
+    def _kind(self, message_type: MessageType[Any], envelope: Envelope[Any], gid: str) -> JobKind:
         # False is no time, though it is equal to 0.
-        if _said(envelope) != _SAID_NOTHING or type(envelope.due_ms) is not int:
-            return _options_of(message_type, envelope, gid, self._source)
+        if _options(envelope) != _NO_OPTIONS or type(envelope.due_ms) is not int:
+            return _kind_of(message_type, envelope, gid, self._source)
         found = self._usual.get((message_type, gid))
         if found is None:
-            found = _options_of(message_type, envelope, gid, self._source)
+            found = _kind_of(message_type, envelope, gid, self._source)
             if len(self._usual) >= _MOST_USUAL:
                 self._usual.clear()
             self._usual[message_type, gid] = found
         return found
 
 
-def _options_of(
+def _kind_of(
     message_type: MessageType[Any], envelope: Envelope[Any], gid: str, source: str
-) -> JobOptions:
-    return job_options(
+) -> JobKind:
+    side = {
+        "msg_type": message_type.name,
+        "msg_version": str(message_type.version),
+        "msg_schema": message_type.fingerprint,
+        "msg_source": source,
+    }
+    return job_kind(
         max_attempts=_chosen(envelope.max_attempts, message_type.max_attempts),
         timeout_ms=_chosen(envelope.timeout_ms, message_type.timeout_ms),
         backoff_ms=_chosen(envelope.backoff_ms, message_type.backoff_ms),
@@ -216,8 +213,20 @@ def _options_of(
         group_limit=envelope.group_limit or (message_type.group_limit if gid else 0),
         # A strict type is strict within groups; published without one it has no order to keep.
         ordering=envelope.ordering or (message_type.ordering if gid else "relaxed"),
-        side=_side_fields(message_type, envelope, source),
+        side={name: text for name, text in side.items() if text},
     )
+
+
+def _own_side(envelope: Envelope[Any]) -> tuple[str, ...]:
+    if _conversation(envelope) == _NO_CONVERSATION:
+        return ()
+    fields = {
+        "msg_correlation_id": envelope.correlation_id,
+        "msg_causation_id": envelope.causation_id,
+        "msg_traceparent": envelope.traceparent,
+        "msg_tracestate": envelope.tracestate,
+    }
+    return own_side({name: text for name, text in fields.items() if text})
 
 
 def _chosen(choice: int | None, default: int) -> int:
@@ -259,19 +268,3 @@ def _told(
             field_name,
             f"the function of {message_type.label} failed with {type(error).__name__}: {error}",
         ) from error
-
-
-def _side_fields(
-    message_type: MessageType[Any], envelope: Envelope[Any], source: str
-) -> dict[str, str]:
-    fields = {
-        "msg_type": message_type.name,
-        "msg_version": str(message_type.version),
-        "msg_schema": message_type.fingerprint,
-        "msg_source": source,
-        "msg_correlation_id": envelope.correlation_id,
-        "msg_causation_id": envelope.causation_id,
-        "msg_traceparent": envelope.traceparent,
-        "msg_tracestate": envelope.tracestate,
-    }
-    return {name: text for name, text in fields.items() if text}
