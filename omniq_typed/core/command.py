@@ -13,9 +13,9 @@ R = TypeVar("R")
 
 Arg = bytes | str | int
 
-CHECK: Arg = 1
-"""Second argument of a script that checks permissions: ask the server before anything changes. 0,
-which is cheaper, is for a transport that had it asked a moment ago."""
+CHECK = "check"
+"""Stands for the argument `check` of a script that checks permissions, the first or the second:
+the transport puts 1 there where the script is to ask, else 0; transport/checks.py."""
 
 
 @dataclass(frozen=True, slots=True)
