@@ -238,6 +238,9 @@ class Deliveries:
             healed = self._lost.popleft() if self._lost else ""
         except IndexError:
             healed = ""
+        if healed:
+            # Where one reply was lost the next may be, and what it leases would lie idle.
+            wanted = min(wanted, 1)
         prefix = (BATCH_PREFIX if wanted > 1 else "") + uuid.uuid4().hex
         command = reserve(
             self._queue,
