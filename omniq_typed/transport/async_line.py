@@ -28,6 +28,9 @@ async def open_async_line(opening: Opening) -> AsyncLine:
             await connection.connect()
     except ConnectionLost as error:
         raise CannotConnect(error) from error.__cause__
+    except asyncio.CancelledError:
+        await connection.disconnect(nowait=True)
+        raise
     return AsyncLine(connection)
 
 

@@ -94,8 +94,9 @@ class SyncTransport:
             lines = self._lines(command.keys[0])
             if lines is None:
                 return Reply(lambda: self.run(command))
+            line = lines.take()
             check = self._checks.is_due(command.script)
-            line = lines.send(pack(command, check))
+            lines.send(line, pack(command, check))
         except ServerError as error:
             lost = error
             return Reply(lambda: self._start_again(command, lost))
@@ -118,7 +119,7 @@ class SyncTransport:
         if lines is None:
             return by_client.wait_for_wake(self.client, key, timeout_s)
         packed = pack_words(*wake_args(key, timeout_s))
-        reply = lines.ask(packed, timeout_s + lines.patience_s)
+        reply = lines.ask(lines.take(), packed, timeout_s + lines.patience_s)
         if type(reply) is not ServerSaid:
             return reply is not None
         if self._is_elsewhere(reply):
@@ -197,13 +198,14 @@ class SyncTransport:
         lines = self._lines(command.keys[0])
         if lines is None:
             return by_client.call(self.client, command)
-        check = self._checks.is_due(command.script)
         try:
-            reply = lines.ask(pack(command, check), within_s)
+            line = lines.take(within_s)
         except CannotConnect:
             if self.is_cluster:  # the node is gone: redis-py looks for the one that came after it
                 return by_client.call(self.client, command)
             raise
+        check = self._checks.is_due(command.script)
+        reply = lines.ask(line, pack(command, check), within_s)
         return self._take(command, check, reply, lines)
 
     def _take(self, command: Command[Any], check: bool, reply: Any, lines: Lines) -> Any:
@@ -224,7 +226,7 @@ class SyncTransport:
         server's scripts may be flushed in between."""
         packed = pack_words(*load_words(command.script)) + pack(command, check=True)
         for _ in range(REPEATS):
-            loaded, reply = lines.ask_all(packed, 2)
+            loaded, reply = lines.ask_all(lines.take(), packed, 2)
             if type(loaded) is ServerSaid:
                 return loaded
             if type(reply) is not ServerSaid or reply.code != "NOSCRIPT":
@@ -241,7 +243,7 @@ class SyncTransport:
         scripts = {command.script for command in commands}
         packed = [pack_words(*load_words(script)) for script in scripts]
         packed += [pack(command, check=True) for command in commands]
-        replies = lines.ask_all(b"".join(packed), len(packed))[len(scripts) :]
+        replies = lines.ask_all(lines.take(), b"".join(packed), len(packed))[len(scripts) :]
         return [
             self._take(command, True, reply, lines)
             for command, reply in zip(commands, replies, strict=True)
@@ -254,14 +256,15 @@ class SyncTransport:
             self.wait_for_wake(queue, wait_s)
             self._wait_failed.discard(queue)
             return self._call(command)
-        check = self._checks.is_due(command.script, wait_s)
-        packed = pack_words(*wake_args(key, wait_s)) + pack(command, check)
         try:
-            woken, reply = lines.ask_all(packed, 2, wait_s + lines.patience_s)
+            line = lines.take()
         except CannotConnect:
             if self.is_cluster:
                 return by_client.call(self.client, command)
             raise
+        check = self._checks.is_due(command.script, wait_s)
+        packed = pack_words(*wake_args(key, wait_s)) + pack(command, check)
+        woken, reply = lines.ask_all(line, packed, 2, wait_s + lines.patience_s)
         if type(woken) is ServerSaid:
             # The command has run all the same, and its answer counts. The next wait goes alone, and
             # raises what is wrong with it.
