@@ -468,8 +468,8 @@ from omniq_typed.errors import ConnectionLost
 from omniq_typed.transport.connect import connect
 
 transport = connect(sys.argv[1])
-transport.run(echo())
 under_way = transport.start(echo("parent's"))
+transport.run(echo())  # on another connection, which is idle now
 child = os.fork()
 if child == 0:
     try:
