@@ -28,7 +28,7 @@ from omniq_typed.transport.clients import (
 )
 from omniq_typed.transport.embedded import EmbeddedServer
 from omniq_typed.transport.faults import translate, translated
-from omniq_typed.transport.line import CannotConnect, ServerSaid
+from omniq_typed.transport.line import ServerSaid
 from omniq_typed.transport.packing import pack, pack_words
 from omniq_typed.transport.sync import SyncTransport
 
@@ -182,7 +182,7 @@ class AsyncTransport:
             return await self._call_by_client(command)
         try:
             line = await lines.share()
-        except CannotConnect:
+        except ConnectionLost:
             if self._is_cluster:  # the node is gone: redis-py looks for the one that came after it
                 return await self._call_by_client(command)
             raise
@@ -246,7 +246,7 @@ class AsyncTransport:
             return await self._call(command)
         try:
             line = await lines.take()
-        except CannotConnect:
+        except ConnectionLost:
             if self._is_cluster:
                 return await self._call_by_client(command)
             raise

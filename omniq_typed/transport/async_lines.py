@@ -30,7 +30,8 @@ class AsyncLines:
         return self._opening.reply_timeout_s
 
     async def share(self) -> AsyncLine:
-        """The line that all share, for `ask`. Raises CannotConnect, or another ServerError."""
+        """The line that all share, for `ask`. Raises ServerError, and then nothing was
+        sent."""
         line = self._shared
         if line is None or line.is_full or not line.is_usable:
             return await self._share_one()

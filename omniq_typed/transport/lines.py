@@ -41,8 +41,8 @@ class Lines:
         self._all: dict[int, ref[Line]] = {}
 
     def take(self, within_s: float | None = None) -> Line:
-        """An idle line, or a new one, for `ask` or `send`. Raises CannotConnect, or another
-        ServerError."""
+        """An idle line, or a new one, for `ask` or `send`. Raises ServerError, and then nothing
+        was sent."""
         while True:
             try:
                 line = self._idle.pop()

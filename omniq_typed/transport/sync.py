@@ -26,7 +26,7 @@ from omniq_typed.transport.checks import PermissionChecks
 from omniq_typed.transport.clients import AnyClient, embedded_client, open_client
 from omniq_typed.transport.embedded import EmbeddedServer
 from omniq_typed.transport.faults import translate, translated
-from omniq_typed.transport.line import CannotConnect, Line, ServerSaid
+from omniq_typed.transport.line import Line, ServerSaid
 from omniq_typed.transport.lines import Lines
 from omniq_typed.transport.packing import pack, pack_words
 from omniq_typed.transport.reply import Reply
@@ -92,15 +92,18 @@ class SyncTransport:
         what `run` raises. Raises nothing itself."""
         try:
             lines = self._lines(command.keys[0])
-            if lines is None:
-                return Reply(lambda: self.run(command))
-            line = lines.take()
-            check = self._checks.is_due(command.script)
+            line = None if lines is None else lines.take()
+        except ServerError:
+            lines = line = None
+        if lines is None or line is None:
+            return Reply(lambda within_s: self.run(command, within_s=within_s))
+        check = self._checks.is_due(command.script)
+        try:
             lines.send(line, pack(command, check))
-        except ServerError as error:
+        except ConnectionLost as error:
             lost = error
-            return Reply(lambda: self._start_again(command, lost))
-        return Reply(lambda: self._finish(command, check, lines, line))
+            return Reply(lambda within_s: self._run_again(command, lost, within_s))
+        return Reply(lambda within_s: self._finish(command, check, lines, line, within_s))
 
     def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
         """Runs a command of a queue as soon as a publisher wakes a worker of that queue, or after
@@ -200,7 +203,7 @@ class SyncTransport:
             return by_client.call(self.client, command)
         try:
             line = lines.take(within_s)
-        except CannotConnect:
+        except ConnectionLost:
             if self.is_cluster:  # the node is gone: redis-py looks for the one that came after it
                 return by_client.call(self.client, command)
             raise
@@ -258,7 +261,7 @@ class SyncTransport:
             return self._call(command)
         try:
             line = lines.take()
-        except CannotConnect:
+        except ConnectionLost:
             if self.is_cluster:
                 return by_client.call(self.client, command)
             raise
@@ -271,18 +274,18 @@ class SyncTransport:
             self._wait_failed.add(queue)
         return self._take(command, check, reply, lines)
 
-    def _finish(self, command: Command[R], check: bool, lines: Lines, line: Line) -> R:
+    def _finish(
+        self, command: Command[R], check: bool, lines: Lines, line: Line, within_s: float | None
+    ) -> R:
         try:
-            (reply,) = lines.receive(line, 1)
+            (reply,) = lines.receive(line, 1, within_s)
             return command.parse(self._take(command, check, reply, lines))
         except ConnectionLost as error:
             self._revive_embedded()
-            return self._start_again(command, error)
+            return self._run_again(command, error, within_s)
 
-    def _start_again(self, command: Command[R], error: ServerError) -> R:
+    def _run_again(self, command: Command[R], error: ConnectionLost, within_s: float | None) -> R:
         """Where that does no harm."""
-        if isinstance(error, CannotConnect):
-            return self.run(command)
-        if isinstance(error, ConnectionLost) and command.repeatable:
-            return self.run(command)
-        raise error
+        if not command.repeatable:
+            raise error
+        return self.run(command, within_s=within_s)
