@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from omniq_typed import Registry, message
 from omniq_typed.messages.envelope import Envelope
 from omniq_typed.models import Ordering
 
-QUEUES = ("storm", "storm.side")
+QUEUES = ("storm", "storm.side", "storm.quick")
+"""On the third one jobs take no time, and come in floods: workers take many at once."""
 KEEP_COMPLETED = 10_000_000
 """All of them, so that they can be looked at in the end."""
 GROUP_LIMITS = {f"g{n}": 1 + n % 3 for n in range(9)}
+QUICK_LIMITS = {f"q{n}": 1 + n % 3 for n in range(6)}
 STRICT_GROUPS = 4
 """Of each publisher that sends its jobs in order."""
+FLOOD_FIRST = 10_000_000
+"""Numbers from here on are those of floods."""
 
 REGISTRY = Registry(strict_types=False)
 
@@ -77,19 +81,22 @@ def number_of(job_id: str) -> int:
 
 def limit_of(gid: str) -> int:
     """How many jobs of a group may run at once."""
-    return GROUP_LIMITS.get(gid, 1)
+    return GROUP_LIMITS.get(gid) or QUICK_LIMITS.get(gid, 1)
 
 
 def all_groups(publishers: int) -> list[str]:
     """Every group that jobs may be in."""
-    strict = [f"strict-{p}-{n}" for p in range(publishers - 1) for n in range(STRICT_GROUPS)]
-    return [*GROUP_LIMITS, *strict]
+    senders = [*range(publishers - 1), "flood"]
+    strict = [f"strict-{each}-{n}" for each in senders for n in range(STRICT_GROUPS)]
+    return [*GROUP_LIMITS, *QUICK_LIMITS, *strict]
 
 
 @lru_cache(maxsize=200_000)
 def spec(seed: int, number: int, publishers: int, lease_ms: int) -> Spec:
     """The job of that number. Publisher `number % publishers` sends it."""
     rng = random.Random(f"{seed}/{number}")
+    if number >= FLOOD_FIRST:
+        return _quick(rng, number)
     queue = QUEUES[rng.random() < 0.15]
     work_ms = _work_ms(rng, lease_ms)
     fail_times, max_attempts, rejected = _fate(rng)
@@ -116,6 +123,18 @@ def spec(seed: int, number: int, publishers: int, lease_ms: int) -> Spec:
             delay_ms=delay_ms,
         )
     return Spec(number, queue, work_ms, fail_times, rejected, max_attempts, delay_ms=delay_ms)
+
+
+def _quick(rng: random.Random, number: int) -> Spec:
+    fail_times, max_attempts, rejected = _fate(rng)
+    quick = Spec(number, QUEUES[2], 0, fail_times, rejected, max_attempts)
+    kind = rng.random()
+    if kind < 0.1:
+        return replace(quick, gid=f"strict-flood-{rng.randrange(STRICT_GROUPS)}", ordering="strict")
+    if kind < 0.3:
+        gid = rng.choice(sorted(QUICK_LIMITS))
+        return replace(quick, gid=gid, group_limit=QUICK_LIMITS[gid])
+    return quick
 
 
 def _work_ms(rng: random.Random, lease_ms: int) -> int:

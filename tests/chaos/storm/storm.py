@@ -77,10 +77,14 @@ class Quota(threading.Thread):
         while not self._ends.wait(0.1):
             self._ledgers.refresh()
             wanted = int(self._field.size.jobs * self.progress)
-            self._give(max(self.given, wanted, self._ledgers.started + AHEAD))
+            self._give(max(self.given, wanted, self._started() + AHEAD))
             if time.monotonic() > next_look:
                 self._look()
                 next_look = time.monotonic() + LOOK_EVERY_S
+
+    def _started(self) -> int:
+        """Runs of the jobs that the quota is for; floods go by their own clock."""
+        return sum(self._ledgers.started[queue] for queue in QUEUES[:2])
 
     def finish(self) -> int:
         """No more; answers how many there are."""
@@ -138,7 +142,9 @@ def run_storm(
         total = quota.finish()
         _work_off(field)
         quota.pictures += pictures(field, whole=True)
-        finals = _finals(field, total)
+        field.ledgers.refresh()
+        intended = field.ledgers.intended
+        finals = _finals(field, sorted(intended))
         _end_workers(field)
         lasted_s = time.monotonic() - begun
         field.ledgers.refresh()
@@ -153,7 +159,7 @@ def run_storm(
         pictures=quota.pictures,
     )
     verdict = Verdict(seed, size, version, lasted_s, evidence, field, recoveries)
-    _judge(verdict, total)
+    _judge(verdict, {*intended, *range(total)})
     return verdict
 
 
@@ -230,11 +236,11 @@ def _work_off(field: Field) -> None:
         field.broken.append(str(error))
 
 
-def _finals(field: Field, total: int) -> dict[int, Final | None]:
+def _finals(field: Field, all_numbers: Sequence[int]) -> dict[int, Final | None]:
     found: dict[int, Final | None] = {}
     with contextlib.closing(field.server.client()) as client:
-        for first in range(0, total, 500):
-            numbers = range(first, min(first + 500, total))
+        for first in range(0, len(all_numbers), 500):
+            numbers = all_numbers[first : first + 500]
             pipe = client.pipeline(transaction=False)
             for number in numbers:
                 queue = spec(field.seed, number, PUBLISHERS, field.size.lease_ms).queue
@@ -271,11 +277,11 @@ def _version(field: Field) -> str:
     return f"{name} {info.get('valkey_version', info['redis_version'])}"
 
 
-def _judge(verdict: Verdict, total: int) -> None:
+def _judge(verdict: Verdict, wanted: set[int]) -> None:
     breaches = verdict.breaches
     for name, law in LAWS.items():
         breaches[name] = law(verdict.evidence)
-    unsent = sorted(set(range(total)) - verdict.evidence.acked)
+    unsent = sorted(wanted - verdict.evidence.acked)
     breaches["every job gets published"] = [
         Breach(f"j{each}", "never acknowledged") for each in unsent
     ]

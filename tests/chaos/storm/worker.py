@@ -15,8 +15,8 @@ from omniq_typed import AsyncBus, AsyncCtx, Bus, Ctx, Reject
 from tests.chaos.storm.jobs import KEEP_COMPLETED, QUEUES, REGISTRY, Work
 from tests.chaos.storm.ledger import Ledger, StallWatch
 
-SYNC_LANES = (2, 1)
-ASYNC_CONCURRENCY = (5, 2)
+SYNC_LANES = (2, 1, 2)
+ASYNC_CONCURRENCY = (5, 2, 40)
 """On each of the QUEUES."""
 
 
@@ -60,7 +60,8 @@ def work_sync(ledger: Ledger, url: str) -> None:
 
         def handle(ctx: Ctx[Work]) -> None:
             note(ledger, "start", ctx, threading.current_thread().name)
-            time.sleep(ctx.payload.work_ms / 1000)
+            if ctx.payload.work_ms:
+                time.sleep(ctx.payload.work_ms / 1000)
             end(ledger, ctx)
 
         for queue, lanes in zip(QUEUES, SYNC_LANES, strict=True):
@@ -76,7 +77,8 @@ async def work_async(ledger: Ledger, url: str) -> None:
         async def handle(ctx: AsyncCtx[Work]) -> None:
             note(ledger, "start", ctx, ctx.queue)
             try:
-                await asyncio.sleep(ctx.payload.work_ms / 1000)
+                if ctx.payload.work_ms:
+                    await asyncio.sleep(ctx.payload.work_ms / 1000)
             except asyncio.CancelledError:
                 note(ledger, "end", ctx, text="lost" if ctx.lease_lost else "cancelled")
                 raise
