@@ -18,6 +18,8 @@ GROUP_LIMITS = {f"g{n}": 1 + n % 3 for n in range(9)}
 QUICK_LIMITS = {f"q{n}": 1 + n % 3 for n in range(6)}
 STRICT_GROUPS = 4
 """Of each publisher that sends its jobs in order."""
+TIMEOUT_S = 4.0
+"""How long an attempt may take; far more than it does, but for one that hangs."""
 FLOOD_FIRST = 10_000_000
 """Numbers from here on are those of floods."""
 
@@ -27,11 +29,12 @@ REGISTRY = Registry(strict_types=False)
 @message("storm.work", registry=REGISTRY)
 @dataclass
 class Work:
-    """A job: takes `work_ms`, fails `fail_times` times first; or is rejected."""
+    """A job: takes `work_ms`; fails `fail_times` times first, or hangs as often; or is rejected."""
 
     number: int
     work_ms: int
     fail_times: int
+    hang_times: int
     rejected: bool
 
 
@@ -43,6 +46,7 @@ class Spec:
     queue: str
     work_ms: int
     fail_times: int = 0
+    hang_times: int = 0
     rejected: bool = False
     max_attempts: int = 25
     gid: str = ""
@@ -58,10 +62,16 @@ class Spec:
     def may_complete(self) -> bool:
         return not self.rejected and self.fail_times < self.max_attempts
 
+    @property
+    def reasons(self) -> set[str]:
+        """Why it may fail, but for its workers' deaths."""
+        given = {"rejected": self.rejected, "handler_error": self.fail_times >= self.max_attempts}
+        return {reason for reason, is_so in given.items() if is_so}
+
     def envelope(self, *, lease_ms: int, now_ms: int) -> Envelope[Work]:
         """As a publisher sends it."""
         return Envelope(
-            Work(self.number, self.work_ms, self.fail_times, self.rejected),
+            Work(self.number, self.work_ms, self.fail_times, self.hang_times, self.rejected),
             queue=self.queue,
             job_id=self.job_id,
             max_attempts=self.max_attempts,
@@ -98,36 +108,29 @@ def spec(seed: int, number: int, publishers: int, lease_ms: int) -> Spec:
     if number >= FLOOD_FIRST:
         return _quick(rng, number)
     queue = QUEUES[rng.random() < 0.15]
-    work_ms = _work_ms(rng, lease_ms)
     fail_times, max_attempts, rejected = _fate(rng)
+    plain = Spec(number, queue, _work_ms(rng, lease_ms), fail_times, 0, rejected, max_attempts)
     kind = rng.random()
     publisher = number % publishers
-    # The last publisher sends many at once: what it sends arrives in any order.
+    # The last publisher sends many at once: what it sends arrives in any order. And jobs of groups
+    # must not take long, or the group is never worked off.
     if kind < 0.2 and publisher < publishers - 1:
         gid = f"strict-{publisher}-{rng.randrange(STRICT_GROUPS)}"
-        work_ms = min(work_ms, 60)  # or the group is never worked off
-        return Spec(number, queue, work_ms, fail_times, rejected, max_attempts, gid, 0, "strict", 0)
+        return replace(plain, work_ms=min(plain.work_ms, 60), gid=gid, ordering="strict")
     delay_ms = rng.randrange(50, 1500) if rng.random() < 0.1 else 0
     if kind < 0.6:
         gid = rng.choice(sorted(GROUP_LIMITS))
         limit = GROUP_LIMITS[gid]
-        return Spec(
-            number,
-            queue,
-            min(work_ms, 60 * limit),
-            fail_times,
-            rejected,
-            max_attempts,
-            gid,
-            limit,
-            delay_ms=delay_ms,
-        )
-    return Spec(number, queue, work_ms, fail_times, rejected, max_attempts, delay_ms=delay_ms)
+        work_ms = min(plain.work_ms, 60 * limit)
+        return replace(plain, work_ms=work_ms, gid=gid, group_limit=limit, delay_ms=delay_ms)
+    if kind > 0.996:
+        return replace(plain, fail_times=0, hang_times=1, max_attempts=25)
+    return replace(plain, delay_ms=delay_ms)
 
 
 def _quick(rng: random.Random, number: int) -> Spec:
     fail_times, max_attempts, rejected = _fate(rng)
-    quick = Spec(number, QUEUES[2], 0, fail_times, rejected, max_attempts)
+    quick = Spec(number, QUEUES[2], 0, fail_times, 0, rejected, max_attempts)
     kind = rng.random()
     if kind < 0.1:
         return replace(quick, gid=f"strict-flood-{rng.randrange(STRICT_GROUPS)}", ordering="strict")

@@ -21,7 +21,8 @@ class Entry:
     """One line. `who`: the process, as `w3.7` (the seventh life of worker 3). `kind`:
 
     up        it is ready                     log      a warning of the library: `text`
-    start     a handler begins                end      it ends: `text` is ok, raised, rejected, lost
+    start     a handler begins                health   what bus.health() says, when it changes
+    end       it ends: `text` is ok, raised, rejected, hung, lost, cancelled
     intend    a publisher is about to publish `jobs`; ack: they were acknowledged
     stall     the process got no time of the processor for `text` seconds before this
     """

@@ -23,7 +23,7 @@ from tests.chaos.storm.ledger import Ledgers
 from tests.chaos.storm.look import Picture, look
 from tests.chaos.storm.plan import PUBLISHERS, Fault, Size, fault_plan
 from tests.chaos.storm.publisher import write_quota
-from tests.chaos.storm.runs import Excuses, runs_of
+from tests.chaos.storm.runs import Excuses, health_of, runs_of
 from tests.servers import Kind, Server, wait_until
 
 LOOK_EVERY_S = 1.0
@@ -77,12 +77,12 @@ class Quota(threading.Thread):
         while not self._ends.wait(0.1):
             self._ledgers.refresh()
             wanted = int(self._field.size.jobs * self.progress)
-            self._give(max(self.given, wanted, self._started() + AHEAD))
+            self._give(max(self.given, wanted, self._runs_begun() + AHEAD))
             if time.monotonic() > next_look:
                 self._look()
                 next_look = time.monotonic() + LOOK_EVERY_S
 
-    def _started(self) -> int:
+    def _runs_begun(self) -> int:
         """Runs of the jobs that the quota is for; floods go by their own clock."""
         return sum(self._ledgers.started[queue] for queue in QUEUES[:2])
 
@@ -139,6 +139,7 @@ def run_storm(
         quota.start()
         recoveries = _rage(field, quota, fault_plan(seed, size.faults), say)
         _roll_call(field)
+        calm_at, alive = time.monotonic(), {each.who for each in field.workers}
         total = quota.finish()
         _work_off(field)
         quota.pictures += pictures(field, whole=True)
@@ -157,6 +158,8 @@ def run_storm(
         excuses=Excuses.of(field.history, entries, size.lease_ms / 1000),
         spec=partial(_spec, seed, size.lease_ms),
         pictures=quota.pictures,
+        health=health_of(entries, calm_at),
+        alive=alive,
     )
     verdict = Verdict(seed, size, version, lasted_s, evidence, field, recoveries)
     _judge(verdict, {*intended, *range(total)})
