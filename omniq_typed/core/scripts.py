@@ -10,16 +10,23 @@ from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
+CHECKING = "local denied = ARGV[2] ~= '0' and require_commands("
+"""How a script says that its second argument is the check of permissions."""
 _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One flattened script. `text` is what SCRIPT LOAD takes, `sha` what EVALSHA takes."""
+    """One flattened script. `text` is what SCRIPT LOAD takes, `sha` what EVALSHA takes.
+
+    `checks_permissions`: its second argument says whether it asks the server, before it changes
+    anything, for the right to all its commands.
+    """
 
     name: str
     text: str
     sha: str
+    checks_permissions: bool = False
 
 
 @cache
@@ -48,4 +55,5 @@ def script(name: str) -> Script:
         for part in dict.fromkeys(included)
     ]
     text = "".join([*parts, source])
-    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    return Script(name, text, sha, CHECKING in source)

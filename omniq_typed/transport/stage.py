@@ -13,12 +13,13 @@ from functools import cache
 from typing import Any, TypeVar
 
 from omniq_typed.core.command import Command
-from omniq_typed.core.enqueue import jobs_published
+from omniq_typed.core.enqueue import jobs_added
 from omniq_typed.core.keys import queue_of_keys
 from omniq_typed.core.scripts import Script
 from omniq_typed.models import NewJob
 from omniq_typed.transport.address import Address
 from omniq_typed.transport.aio import AsyncTransport
+from omniq_typed.transport.reply import Reply
 from omniq_typed.transport.sync import SyncTransport
 
 R = TypeVar("R")
@@ -76,10 +77,8 @@ class Stage:
         if command.script.name != "enqueue":
             return
         queue = queue_of_keys(command.keys)
-        new = {entry[0].decode() for entry in reply if entry[1] == b"OK"}
-        for job in jobs_published(command.args):
-            if job.job_id in new:
-                self.published.append(StagedJob(queue, job, self.now_ms))
+        for job in jobs_added(command.args, reply):
+            self.published.append(StagedJob(queue, job, self.now_ms))
 
 
 class StagedTransport(SyncTransport):
@@ -89,11 +88,20 @@ class StagedTransport(SyncTransport):
         super().__init__(address)
         self.stage = stage
 
-    def _call(self, command: Command[Any]) -> Any:
+    def start(self, command: Command[R]) -> Reply[R]:
+        """Runs it when its result is wanted, at the time of then."""
+        return Reply(lambda within_s: self.run(command, within_s=within_s))
+
+    def _call(self, command: Command[Any], within_s: float | None = None) -> Any:
         command = self.stage.timed(command)
-        reply = super()._call(command)
+        reply = super()._call(command, within_s)
         self.stage.note(command, reply)
         return reply
+
+    def _call_when_woken(self, queue: str, wait_s: float, command: Command[Any]) -> Any:
+        """One after the other: the time of the call is that of its end."""
+        self.wait_for_wake(queue, wait_s)
+        return self._call(command)
 
     def _call_all(self, commands: Sequence[Command[Any]]) -> list[Any]:
         return super()._call_all([self.stage.timed(command) for command in commands])
@@ -116,6 +124,11 @@ class AsyncStagedTransport(AsyncTransport):
         reply = await super()._call(command)
         self.stage.note(command, reply)
         return reply
+
+    async def _call_when_woken(self, queue: str, wait_s: float, command: Command[Any]) -> Any:
+        """One after the other: the time of the call is that of its end."""
+        await self.wait_for_wake(queue, wait_s)
+        return await self._call(command)
 
     async def _call_all(self, commands: Sequence[Command[Any]]) -> list[Any]:
         return await super()._call_all([self.stage.timed(command) for command in commands])
