@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -62,17 +62,13 @@ class _Process:
 
     def close(self) -> None:
         """Ends it and its children, however they are."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     stream.close()
-                except BrokenPipeError:
-                    pass
 
     def __enter__(self) -> Self:
         return self
@@ -226,13 +222,10 @@ def _children(pid: int) -> list[int]:
         return [int(each) for each in said.stdout.split()]
     children: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
+        with contextlib.suppress(OSError):  # it may just have ended
             children += [int(each) for each in task.read_text().split()]
-        except OSError:
-            pass  # it has just ended
     return children
 
 
-def pause(seconds: float) -> None:
-    """Time that passes on purpose: a rate is measured over it."""
-    time.sleep(seconds)
+def _said(*words: str) -> str:
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from benchmarks.measuring import percentile
 from benchmarks.peers.environments import Program
-from benchmarks.peers.known import Peer
+from benchmarks.peers.known import OURS, Peer
 from benchmarks.peers.processes import Kind, PeerFailed, Publisher, Worker, resident_bytes
 from benchmarks.peers.proxy import delayed
 from benchmarks.peers.stand import Stand, counted_commands
@@ -120,6 +121,20 @@ def idling(stand: Stand, peer: Peer, program: Program) -> Values:
     return values
 
 
+def on_embedded(stand: Stand, peer: Peer, program: Program) -> Values:
+    """The memory of a waiting job on the embedded server; of ours also with all side fields."""
+    if stand.embedded is None:
+        return {}
+    there = Stand(stand.embedded, stand.seconds, rates=stand.rates)
+    count = there.jobs(peer, "memory", peer.published_per_s, 10_000)
+    values = {"memory_embedded": there.fill(peer, program, count)}
+    if peer is OURS:
+        variables = {**program.environment, "BENCH_SIDE_FIELDS": "1"}
+        full = replace(program, environment=variables)
+        values["memory_side_fields"] = there.fill(peer, full, count)
+    return values
+
+
 def _drain(
     stand: Stand, peer: Peer, program: Program, metric: str, kind: Kind, at_once: int = 0
 ) -> float:
@@ -193,4 +208,5 @@ SCENARIOS: dict[str, Scenario] = {
     "far": far_away,
     "two": two_workers,
     "idle": idling,
+    "embedded": on_embedded,
 }

@@ -22,12 +22,14 @@ LEAST_JOBS = 200
 class Stand:
     """What the scenarios work with.
 
-    Fields: server; seconds (how long a measurement is to last about); rates (jobs a second that
-    peers have shown in this run, by peer and metric: a round is as long as the last one says).
+    Fields: server; seconds (how long a measurement is to last about); embedded (a server with the
+    settings of the embedded one); rates (jobs a second that peers have shown in this run, by peer
+    and metric: they say how many jobs the next round has).
     """
 
     server: Server
     seconds: float
+    embedded: Server | None = None
     rates: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,8 +66,8 @@ class Stand:
 
     def fill(self, peer: Peer, program: Program, count: int) -> float:
         """Empties the server and publishes `count` jobs; answers the memory of one, in bytes."""
-        self.fresh()
         self.wait_until_alone()
+        self.fresh()
         before = self.memory()
         with Publisher(program, self.url) as publisher:
             publisher.do("fill", count)

@@ -14,6 +14,7 @@ from benchmarks.peers.adapters.skeleton import QUEUE, WAIT_S, Adapter, main, rec
 from omniq_typed import AsyncBus, Bus, Envelope, SafeInt, message
 
 GROUPS = int(os.environ.get("BENCH_GROUPS", "0"))
+SIDE_FIELDS = "BENCH_SIDE_FIELDS" in os.environ
 
 
 class Item(BaseModel):
@@ -34,10 +35,18 @@ class Order(BaseModel):
     at_us: SafeInt
 
 
+def said_more(number: int, order: object) -> Envelope[object]:
+    """An order with a group, or with all that can be said beside a payload."""
+    if GROUPS:
+        return Envelope(order, gid=f"group-{number % GROUPS}", group_limit=1)
+    trace = f"00-{number:032x}-{number + 1:016x}-01"
+    return Envelope(order, correlation_id=f"{number:026d}", traceparent=trace, tracestate="v=1")
+
+
 class Ours(Adapter):
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self._bus = Bus(url)
+        self._bus = Bus(url, source="bench" if SIDE_FIELDS else "")
         self._async_bus = AsyncBus(url)
 
     def publish(self, order: dict[str, Any]) -> None:
@@ -45,11 +54,8 @@ class Ours(Adapter):
 
     def publish_many(self, orders: list[dict[str, Any]]) -> None:
         messages: Iterator[object] = (Order(**order) for order in orders)
-        if GROUPS:
-            messages = (
-                Envelope(message, gid=f"group-{number % GROUPS}", group_limit=1)
-                for number, message in enumerate(messages)
-            )
+        if GROUPS or SIDE_FIELDS:
+            messages = (said_more(number, message) for number, message in enumerate(messages))
         if not all(result.ok for result in self._bus.publish_many(messages)):
             raise RuntimeError("some orders were not published")
 
