@@ -263,7 +263,7 @@ class BusWorker:
 
     def work(self, count: int) -> float:
         self._last = LastJob(count)
-        self._bus.run(prefetch=self._batch, stop=self._last.stop)
+        self._bus.run(max_prefetch=self._batch, stop=self._last.stop)
         return self._last.seconds(self.name)
 
     def close(self) -> None:

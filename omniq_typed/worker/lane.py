@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from omniq_typed.context import Ctx, Lease
-from omniq_typed.core.arguments import check_seconds
+from omniq_typed.core.arguments import check_int, check_seconds
+from omniq_typed.core.prefetch import MAX_PREFETCH
+from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE
 from omniq_typed.core.retry import given_back, succeeded
 from omniq_typed.core.waiting import POLL_INTERVAL_S, idle_wait_s, reconnect_wait_s
 from omniq_typed.errors import ServerError, UndecodableJob
@@ -45,14 +47,15 @@ for the server notices a stop only after it, and it has to end before the client
 
 @dataclass(frozen=True, slots=True)
 class LaneOptions:
-    """`prefetch`: jobs taken in one round trip, worked off in order. `say`: gets one line per
-    event, for people."""
+    """`max_prefetch`: jobs taken in one round trip at most, worked off in order. `say`: gets one
+    line per event, for people; None: nobody listens."""
 
-    prefetch: int = 1
+    max_prefetch: int = MAX_PREFETCH
     poll_interval_s: float = POLL_INTERVAL_S
-    say: Callable[[str], None] = log.debug
+    say: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
+        check_int("max_prefetch", self.max_prefetch, 1, MAX_JOBS_PER_RESERVE)
         check_seconds("poll_interval_s", self.poll_interval_s)
 
 
@@ -88,7 +91,7 @@ class Lane:
         """
         try:
             while True:
-                wanted = 0 if self._stop.requested else self._options.prefetch
+                wanted = 0 if self._stop.requested else self._options.max_prefetch
                 reservation = self._settle_and_reserve(wanted)
                 if reservation is None:
                     return
@@ -179,7 +182,8 @@ class Lane:
         return settle_as_told(self.queue, job, error, told)
 
     def _say(self, event: str) -> None:
-        tell(self._options.say, event)
+        if self._options.say is not None:
+            tell(self._options.say, event)
 
     def _settle_and_reserve(self, wanted: int) -> Reservation | None:
         """One round trip; waits for the server to come back. None: stopped, and either nothing was

@@ -15,6 +15,7 @@ from omniq_typed.models import Settlement
 from omniq_typed.publishing import Publisher
 from omniq_typed.transport.sync import SyncTransport
 from omniq_typed.worker.ending import release_last
+from omniq_typed.worker.health import Vitals
 from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.lane import Lane, LaneOptions
 from omniq_typed.worker.patience import nothing, run_patiently
@@ -34,6 +35,7 @@ def run_worker(
     options: LaneOptions,
     heartbeat_interval_s: float | None = None,
     prepare: Callable[[], Steps[object] | None] = nothing,
+    vitals: Vitals | None = None,
 ) -> None:
     """Works on all routes until the stop is requested, by a signal or otherwise, once what
     `prepare` gives is done.

@@ -14,6 +14,8 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
+from omniq_typed.core.arguments import check_seconds
+
 log = logging.getLogger("omniq_typed.worker")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -29,11 +31,22 @@ class StopNow(BaseException):
 class StopRequest:
     """Made by a signal, by `request` or by the user's event, which is only read; never taken back.
 
-    `drain`: a running handler is waited for. Without it, it is interrupted and its job given back.
+    `drain`: a running handler is waited for, at most `grace_s` seconds where that is given. Without
+    it, it is interrupted and its job given back.
     """
 
-    def __init__(self, *, drain: bool, event: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        drain: bool,
+        event: threading.Event | None = None,
+        grace_s: float | None = None,
+        handle_signals: bool = True,
+    ) -> None:
+        """Raises InvalidArgument."""
         self.drain = drain
+        self.grace_s = None if grace_s is None else check_seconds("grace_s", grace_s, 0.0)
+        self._handle_signals = handle_signals
         self._event = event
         # Plain values, looked at again and again: a signal handler that took a lock (to set an
         # Event, to log) could wait for ever for the code that it interrupts.
@@ -51,8 +64,9 @@ class StopRequest:
 
     @property
     def only_by_signal(self) -> bool:
-        """Whether the user gave no event, which cannot interrupt a handler as a signal can."""
-        return self._event is None
+        """Whether nothing but a signal stops it: the user gave no event, which cannot interrupt a
+        handler as a signal can."""
+        return self._event is None and self._handle_signals
 
     def request(self) -> None:
         """Stops the worker, from any thread."""
@@ -85,9 +99,10 @@ class StopRequest:
 
     @contextmanager
     def signals(self) -> Generator[None]:
-        """Takes over SIGTERM and SIGINT while the worker runs; does nothing outside the main
-        thread, where Python cannot."""
-        if threading.current_thread() is not threading.main_thread():
+        """Takes over SIGTERM and SIGINT while the worker runs; does nothing where it is not to, and
+        outside the main thread, where Python cannot."""
+        in_main = threading.current_thread() is threading.main_thread()
+        if not (in_main and self._handle_signals):
             yield
             return
         teller = threading.Thread(target=self._tell, name="omniq-signals", daemon=True)

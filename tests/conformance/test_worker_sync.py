@@ -77,7 +77,7 @@ def test_prefetched_jobs_run_in_order_and_leave_nothing_behind(
     seen = Seen()
     ids = [watch.bus.publish_json(Order(n)) for n in range(120)]
     with bus_worker(
-        "sync", server.url, [(Order, lambda ctx: seen.add(ctx.payload.number), {})], prefetch=50
+        "sync", server.url, [(Order, lambda ctx: seen.add(ctx.payload.number), {})], max_prefetch=50
     ):
         assert [seen.next() for _ in range(120)] == list(range(120))
         watch.reaches("orders", ids[-1], "completed")
@@ -92,7 +92,7 @@ def test_a_stop_gives_prefetched_jobs_back_in_their_order(server: Server, watch:
         assert go_on.wait(LONG_S)
 
     ids = [watch.bus.publish_json(Order(n)) for n in range(5)]
-    with bus_worker("sync", server.url, [(Order, handler, {})], prefetch=5) as worker:
+    with bus_worker("sync", server.url, [(Order, handler, {})], max_prefetch=5) as worker:
         assert seen.next() == 0
         watch.reaches("orders", ids[4], "active")
         worker.stop.set()
