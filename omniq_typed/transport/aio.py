@@ -88,6 +88,11 @@ class AsyncTransport:
             reply = await client.execute_command(*wake_args(wake_key(queue), timeout_s), **RAW)
         return reply is not None
 
+    async def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
+        """Shim until transport's is merged."""
+        await self.wait_for_wake(queue, wait_s)
+        return await self.run(command)
+
     async def scan_stats_keys(self) -> AsyncIterator[str]:
         """The keys of all stats hashes, over every node of a cluster."""
         client = await self.client()

@@ -38,6 +38,11 @@ class JobRun:
         self.timer: asyncio.TimerHandle | None = None
 
     @property
+    def worked_s(self) -> float:
+        """How long its handler has been at work."""
+        return time.monotonic() - self.began_at if self.began_at else 0.0
+
+    @property
     def to_end(self) -> bool:
         """Whether the worker, and not the handler, has ended it, and not by its timeout."""
         return self.interrupted or self.lease.lost
@@ -55,8 +60,8 @@ class JobRun:
 
 
 class JobRunner:
-    """Runs the jobs of one route. `overdue`: what to call when a handler is over its timeout and
-    has just been cancelled."""
+    """Runs the jobs of one route. `cancelled`: what to call when a handler is over its timeout and
+    was cancelled."""
 
     def __init__(
         self,
@@ -64,13 +69,13 @@ class JobRunner:
         route: Route,
         stop: StopRequest,
         options: LaneOptions,
-        overdue: Callable[[JobRun], None],
+        cancelled: Callable[[JobRun], None],
     ) -> None:
         self._publisher = publisher
         self._route = route
         self._stop = stop
-        self._say_to = options.say
-        self._overdue = overdue
+        self._say = options.say
+        self._cancelled = cancelled
 
     async def work(self, run: JobRun) -> Settlement:
         """One job from decoding to its settlement. Raises nothing."""
@@ -87,9 +92,9 @@ class JobRunner:
     async def _handle(self, run: JobRun, consumer: Consumer, payload: Any) -> Settlement:
         lease, job = run.lease, run.lease.job
         ctx = AsyncCtx(lease, payload, self._publisher)
-        spoken = self._is_spoken()
-        if spoken:
-            self._say(f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
+        say = self._say
+        if say is not None:
+            tell(say, f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
         run.consumer = consumer
         if consumer.timeout_s is not None:
             self._set_timer(run, consumer.timeout_s)
@@ -97,14 +102,14 @@ class JobRunner:
             await consumer.handler(ctx)
         except BaseException as error:  # SystemExit too: it must not end the worker
             settlement = self._settlement_of(run, consumer, error)
-            if spoken:
-                self._say(f"failed {job.job_id}: {settlement.message}")
+            if say is not None:
+                tell(say, f"failed {job.job_id}: {settlement.message}")
             return settlement
         finally:
             if run.timer is not None:
                 run.timer.cancel()
-        if spoken:
-            self._say(f"done {job.job_id} in {time.monotonic() - run.began_at:.3f} s")
+        if say is not None:
+            tell(say, f"done {job.job_id} in {run.worked_s:.3f} s")
         return succeeded(job)
 
     def _settlement_of(self, run: JobRun, consumer: Consumer, error: BaseException) -> Settlement:
@@ -133,7 +138,7 @@ class JobRunner:
         def expire() -> None:
             run.timed_out = True
             run.cancel()
-            self._overdue(run)
+            self._cancelled(run)
 
         run.timer = asyncio.get_running_loop().call_later(timeout_s, expire)
 
@@ -149,10 +154,3 @@ class JobRunner:
                 return given_back(job)
             told = raised
         return settle_as_told(queue, job, error, told)
-
-    def _is_spoken(self) -> bool:
-        """Whether anybody listens: two lines a job cost as much as the job."""
-        return self._say_to != log.debug or log.isEnabledFor(logging.DEBUG)
-
-    def _say(self, event: str) -> None:
-        tell(self._say_to, event)

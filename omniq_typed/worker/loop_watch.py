@@ -9,12 +9,12 @@ import threading
 import time
 import traceback
 
+from omniq_typed.worker.health import BLOCKED_AFTER_S
+
 log = logging.getLogger("omniq_typed.worker")
 
 TICK_S = 0.1
 """The loop has to show this often that it turns."""
-BLOCKED_AFTER_S = 1.0
-"""A loop that has not turned for so long is told to the log, once, with the place where it is."""
 _FRAMES = 4
 
 
