@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -235,15 +237,20 @@ def test_after_a_call_was_cut_off_its_reply_is_nobody_elses(
 ) -> None:
     """A signal may interrupt a handler between a command and its reply. Here the reply is held back
     by pausing the server, so that no look at the connection can tell."""
-    transport = watch.client.transport
-    pool = transport.client.connection_pool  # type: ignore[union-attr]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    publish = partial(watch.client.publish, queue="orders", payload={})
+    publish(job_id="FIRST")
+    before = signal.signal(signal.SIGUSR1, interrupt)
     redis_server.pause()
     try:
-        connection = pool.get_connection()
-        connection.send_command("ECHO", "stale")
-        pool.release(connection)
-        transport.drop_idle_connections()
+        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+        with pytest.raises(KeyboardInterrupt):
+            publish(job_id="CUT-OFF")
         threading.Timer(0.2, redis_server.resume).start()
-        assert watch.client.publish(queue="orders", payload={}, job_id="J") == "J"
+        assert publish(job_id="J") == "J"
     finally:
         redis_server.resume()
+        signal.signal(signal.SIGUSR1, before)
