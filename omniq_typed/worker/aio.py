@@ -99,8 +99,7 @@ class AsyncWorker:
             self._stop.request()  # one queue failed: the others end as agreed
             await asyncio.wait(tasks)
         except asyncio.CancelledError:
-            self._stop.drain = False
-            self._stop.request()
+            self._stop.hurry()
             self._look()
             await asyncio.wait(tasks, timeout=LEAVE_WITHIN_S)
             raise
@@ -115,18 +114,18 @@ class AsyncWorker:
     async def _tick(self) -> None:
         """Looks rather than listens for the stop: neither a signal handler nor the user's event can
         call us."""
-        grace_ends_at: float | None = None
+        grace_s, grace_ends_at = self._stop.grace_s, None
         while True:
             self._watch.turned()
             for loop in self._loops:
                 loop.sweep()
             if self._stop.requested:
                 now = time.monotonic()
-                if grace_ends_at is None and self._stop.grace_s is not None:
-                    grace_ends_at = now + self._stop.grace_s
-                if grace_ends_at is not None and now >= grace_ends_at and self._stop.drain:
-                    log.warning("%.1f s of grace are over", self._stop.grace_s)
-                    self._stop.drain = False
+                if grace_ends_at is None and grace_s is not None:
+                    grace_ends_at = now + grace_s
+                if grace_ends_at is not None and now >= grace_ends_at and not self._stop.hurried:
+                    log.warning("%.1f s of grace are over, giving running jobs back", grace_s)
+                    self._stop.hurry()
                 self._look()
             await asyncio.sleep(TICK_S)
 

@@ -12,6 +12,8 @@ import logging
 import random
 import time
 import uuid
+from collections.abc import Sequence
+from itertools import islice
 
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
@@ -20,10 +22,10 @@ from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ConnectionLost, ServerError
 from omniq_typed.models import Outcome, Reservation, Settlement
 from omniq_typed.publishing import AsyncPublisher
-from omniq_typed.worker.ending import Ended, release_last
+from omniq_typed.worker.deliveries import GIVE_UP_AFTER_STOP_S, Answer
+from omniq_typed.worker.ending import Ended, release_last, warn_of_lost, warn_refused
 from omniq_typed.worker.health import Pulse
 from omniq_typed.worker.heartbeat import Heartbeat
-from omniq_typed.worker.lane import GIVE_UP_AFTER_STOP_S
 from omniq_typed.worker.patience import FATAL
 from omniq_typed.worker.stopping import NOTICE_S, StopRequest
 
@@ -55,9 +57,9 @@ class Exchange:
         self._heartbeat = heartbeat
         self._stop = stop
         self._pulse = pulse
+        self._leases: dict[Lease, None] = {}  # all that are held, oldest first
         self._results: dict[Lease, Settlement] = {}
         self._taken_away: dict[Lease, str] = {}
-        self._resent: set[Lease] = set()
         self._lost_prefixes: list[str] = []
         self._deaf = 0
 
@@ -65,6 +67,14 @@ class Exchange:
     def results(self) -> int:
         """How many results the server does not have yet."""
         return len(self._results)
+
+    def take(self, reservation: Reservation, asked_at: float) -> list[Lease]:
+        """The leases of the jobs that a call brought, watched from now on. `asked_at`: when it was
+        sent, by time.monotonic: none began earlier."""
+        leases = [Lease(self._queue, job) for job in reservation.jobs]
+        self._heartbeat.watch_all(leases, asked_at)
+        self._leases.update(dict.fromkeys(leases))
+        return leases
 
     def keep(self, lease: Lease, settlement: Settlement, taken_away: str = "") -> None:
         """A result to be delivered with the next call. `taken_away`: why the handler, which runs
@@ -74,12 +84,12 @@ class Exchange:
             self._taken_away[lease] = taken_away
 
     def forget(self) -> None:
-        """What could not be delivered is not kept alive any longer."""
-        for lease in self._results:
-            self._heartbeat.unwatch(lease)
-        self._results = {}
+        """What is held still is not kept alive any longer."""
+        self._heartbeat.unwatch_all(self._leases)
+        self._leases.clear()
+        self._results.clear()
 
-    async def settle_and_reserve(self, wanted: int) -> Reservation | None:
+    async def settle_and_reserve(self, wanted: int) -> Answer | None:
         """One round trip; waits for the server to come back. None: it stayed away from a stopping
         worker, whose results are dropped then. Raises what waiting does not mend."""
         failures = 0
@@ -88,6 +98,9 @@ class Exchange:
             self._drop_lost()
             batch = self._batch()
             command, prefix = self._reserve(wanted, batch)
+            for lease, _ in batch:
+                lease.settling = True
+            asked_at = time.monotonic()
             try:
                 reservation = await self._transport.run(command)
             except FATAL:
@@ -109,12 +122,13 @@ class Exchange:
                 log.warning("queue %s: the server is back", self._queue)
             self._pulse.answered(time.monotonic())
             self._note_settled(batch, reservation)
-            return reservation
+            return Answer(reservation, asked_at)
 
-    async def reserve_when_woken(self, wanted: int, wait_s: float) -> Reservation | None:
+    async def reserve_when_woken(self, wanted: int, wait_s: float) -> Answer | None:
         """Waits on a connection of its own until a publisher wakes a worker, at most `wait_s`, and
         takes up to `wanted` jobs. None: the server did not answer, and a moment has passed."""
         command, prefix = self._reserve(wanted, [])
+        asked_at = time.monotonic()
         try:
             reservation = await self._transport.run_when_woken(self._queue, wait_s, command)
         except FATAL:
@@ -128,16 +142,27 @@ class Exchange:
             return None
         self._deaf = 0
         self._pulse.answered(time.monotonic())
-        return reservation
+        return Answer(reservation, asked_at)
 
     def _batch(self) -> list[Ended]:
-        """What the next call brings. Of jobs that are given back the last ones, so that all are in
-        order again when the first have gone back to the head of the lane."""
-        results = list(self._results.items())
-        if len(results) <= MAX_SETTLEMENTS:
-            return results
-        done = [each for each in results if each[1].outcome is not Outcome.RELEASE]
-        return done[:MAX_SETTLEMENTS] or results[-MAX_SETTLEMENTS:]
+        """What the next call brings: jobs that are given back last, in the order in which they were
+        taken; of too many the last ones, so that all are in order when the first have followed."""
+        returned = [(lease, self._results[lease]) for lease in self._returned()]
+        if not returned:
+            return list(islice(self._results.items(), MAX_SETTLEMENTS))
+        others = [each for each in self._results.items() if not _is_returned(each[1])]
+        if len(others) >= MAX_SETTLEMENTS:
+            return others[:MAX_SETTLEMENTS]
+        return others + returned[len(others) - MAX_SETTLEMENTS :]
+
+    def _returned(self) -> list[Lease]:
+        if not any(map(_is_returned, self._results.values())):
+            return []
+        return [
+            lease
+            for lease in self._leases
+            if (result := self._results.get(lease)) is not None and _is_returned(result)
+        ]
 
     def _reserve(self, wanted: int, batch: list[Ended]) -> tuple[Command[Reservation], str]:
         """The command, and the prefix of the leases that it makes."""
@@ -156,9 +181,12 @@ class Exchange:
 
     def _note_failure(self, error: ServerError, prefix: str, batch: list[Ended]) -> None:
         self._pulse.failed(time.monotonic())
-        if isinstance(error, ConnectionLost):
+        unknown = isinstance(error, ConnectionLost)
+        if unknown:
             self._lost_prefixes.append(prefix)
-            self._resent.update(lease for lease, _ in batch)
+        for lease, _ in batch:
+            lease.settling = False
+            lease.told_before = lease.told_before or unknown
 
     async def _pause(self, seconds: float) -> None:
         ends_at = time.monotonic() + seconds
@@ -169,45 +197,26 @@ class Exchange:
 
     def _drop_lost(self) -> None:
         """Results whose lease was lost are another worker's to give."""
-        for lease in [each for each in self._results if each.lost]:
-            log.warning(
-                "result of job %s in queue %s dropped: lease lost (%s)",
-                lease.job.job_id,
-                self._queue,
-                lease.lost_because,
-            )
-            self._drop(lease)
+        if lost := [lease for lease in self._results if lease.lost]:
+            warn_of_lost(lost)
+            self._drop(lost)
 
-    def _drop(self, lease: Lease) -> str:
-        """Answers why its handler has no say, '' = it has."""
-        self._results.pop(lease, None)
-        self._resent.discard(lease)
-        return self._taken_away.pop(lease, "")
+    def _drop(self, leases: Sequence[Lease]) -> None:
+        self._heartbeat.unwatch_all(leases)
+        for lease in leases:
+            del self._results[lease], self._leases[lease]
+            if self._taken_away and (why := self._taken_away.pop(lease, "")):
+                lease.mark_lost(why)
 
     def _give_up(self, error: ServerError) -> None:
         if self._results:
             log.error("server away, %d results lost: %s", len(self._results), error)
-        self.forget()
+            self._drop(list(self._results))
 
     def _note_settled(self, batch: list[Ended], reservation: Reservation) -> None:
-        if any(settled.status == "ERR" for settled in reservation.settled):
-            self._tell_refused(batch, reservation)
-        for lease, settlement in batch:
-            self._heartbeat.unwatch(lease)
-            taken_away = self._drop(lease)
-            if settlement.outcome is Outcome.RELEASE:
-                taken_away = taken_away or "the job was given back"
-            if taken_away:
-                lease.mark_lost(taken_away)
+        warn_refused(self._queue, batch, reservation.settled)
+        self._drop([lease for lease, _ in batch])
 
-    def _tell_refused(self, batch: list[Ended], reservation: Reservation) -> None:
-        """Not of those whose loss was told already; and a result that was sent before, when the
-        reply was lost, may have been taken then."""
-        leases = {lease.job.job_id: lease for lease, _ in batch}
-        for settled in reservation.settled:
-            lease = leases.get(settled.job_id)
-            if settled.status != "ERR" or lease is None or lease.lost:
-                continue
-            level = logging.DEBUG if lease in self._resent else logging.WARNING
-            told = "result of job %s in queue %s not taken: %s"
-            log.log(level, told, settled.job_id, self._queue, settled.detail)
+
+def _is_returned(settlement: Settlement) -> bool:
+    return settlement.outcome is Outcome.RELEASE

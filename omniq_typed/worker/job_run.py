@@ -14,6 +14,7 @@ from omniq_typed.errors import HandlerSignal, HandlerTimeout, UndecodableJob
 from omniq_typed.models import Settlement
 from omniq_typed.publishing import AsyncPublisher
 from omniq_typed.worker.ending import failure, open_job, tell
+from omniq_typed.worker.forks import FORKS, leave_child
 from omniq_typed.worker.invalid import invalid_job, settle_as_told, settle_by_policy
 from omniq_typed.worker.lane import LaneOptions
 from omniq_typed.worker.routing import Consumer, Route
@@ -76,6 +77,7 @@ class JobRunner:
         self._stop = stop
         self._say = options.say
         self._cancelled = cancelled
+        self._forks = FORKS.count
 
     async def work(self, run: JobRun) -> Settlement:
         """One job from decoding to its settlement. Raises nothing."""
@@ -106,6 +108,8 @@ class JobRunner:
                 tell(say, f"failed {job.job_id}: {settlement.message}")
             return settlement
         finally:
+            if FORKS.count != self._forks:
+                leave_child()
             if run.timer is not None:
                 run.timer.cancel()
         if say is not None:

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,8 +23,9 @@ from typing import Any
 from omniq_typed.context import Lease
 from omniq_typed.core.prefetch import Prefetch
 from omniq_typed.core.retry import given_back
-from omniq_typed.models import LaneHealth, Reservation, Reserved, Settlement
+from omniq_typed.models import LaneHealth, Outcome, Reservation, Reserved, Settlement
 from omniq_typed.publishing import AsyncPublisher
+from omniq_typed.worker.deliveries import Answer
 from omniq_typed.worker.exchange import LISTEN_S, Exchange
 from omniq_typed.worker.health import Pulse
 from omniq_typed.worker.heartbeat import Heartbeat
@@ -76,8 +78,11 @@ class QueueLoop:
         self._running: dict[JobRun, None] = {}  # the longest first
         self._stuck: dict[JobRun, None] = {}
         self._ready: deque[Lease] = deque()
+        self._waited = False
+        self._returned: list[tuple[Lease, Settlement, str]] = []
         self._slot_timer: asyncio.TimerHandle | None = None
-        self._listening: asyncio.Task[Reservation | None] | None = None
+        self._context = copy_context()
+        self._listening: asyncio.Task[Answer | None] | None = None
         self._held = 0
         self._more = True
         self._due = False
@@ -129,20 +134,26 @@ class QueueLoop:
 
     def _is_over(self) -> bool:
         """Whether nothing is left to do for a stopping worker."""
-        if not self._stop.requested or self._running or self._ready or self._exchange.results:
-            return False
+        busy = self._running or self._ready or self._exchange.results or self._returned
+        return self._stop.requested and not busy and not self._is_to_hear()
+
+    def _is_to_hear(self) -> bool:
+        """Whether a stopping worker has to wait for the call that listens."""
         if self._listening is None:
-            return True
+            return False
         self._hears_until = self._hears_until or time.monotonic() + HEAR_PATIENCE_S
-        return time.monotonic() > self._hears_until
+        return time.monotonic() < self._hears_until
 
     async def _turn(self) -> bool:
         """One step. False: there is nothing to do until something changes."""
         if self._listening is not None and self._listening.done():
             await self._hear(self._listening)
         if self._stop.requested:
-            if not self._stop.drain:
+            if self._stop.hurried:
                 await self._interrupt()
+            self._give_back_returned()
+        if self._waited or self._stop.requested:
+            self._waited = False
             self._give_back_ready()
         if self._exchange.results or self._due or (self._more and self._is_worth_asking()):
             await self._gather()
@@ -193,9 +204,9 @@ class QueueLoop:
         self._measure()
         self._due = False
         room = self._room()
-        reservation = await self._exchange.settle_and_reserve(room)
+        answer = await self._exchange.settle_and_reserve(room)
         self._called_at = time.monotonic()
-        await self._accept(reservation, room)
+        await self._accept(answer, room)
 
     def _listen(self, room: int) -> None:
         self._held = room
@@ -203,31 +214,29 @@ class QueueLoop:
         self._listening = asyncio.get_running_loop().create_task(call, name="omniq-listen")
         self._listening.add_done_callback(lambda _: self.look())
 
-    async def _hear(self, listening: asyncio.Task[Reservation | None]) -> None:
+    async def _hear(self, listening: asyncio.Task[Answer | None]) -> None:
         room, self._held, self._listening = self._held, 0, None
-        reservation = listening.result()
-        if reservation is None:
+        answer = listening.result()
+        if answer is None:
             self._more = True  # the next call meets the same trouble, and knows how to wait
-        await self._accept(reservation, room)
+        await self._accept(answer, room)
 
     async def _end_listening(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
 
-    async def _accept(self, reservation: Reservation | None, room: int) -> None:
+    async def _accept(self, answer: Answer | None, room: int) -> None:
         """Takes over what a call brought."""
-        if reservation is None:
+        if answer is None:
             return
+        reservation = answer.reservation
         if room:
             self._more = len(reservation.jobs) >= room
         self._await_due(reservation)
         if reservation.jobs:
+            self._ready.extend(self._exchange.take(*answer))
             await self._learn(reservation.jobs)
-            for job in reservation.jobs:
-                lease = Lease(self._route.queue, job)
-                self._heartbeat.watch(lease)
-                self._ready.append(lease)
             self._start_ready()
 
     async def _learn(self, jobs: Sequence[Reserved]) -> None:
@@ -261,6 +270,9 @@ class QueueLoop:
     # --- Running jobs ----------------------------------------------------------------------------
 
     def _start_ready(self) -> None:
+        """Where there are slots. What a stopping worker has not started goes back."""
+        if self._stop.requested:
+            return
         while self._ready and len(self._running) < self._slots:
             self._start(self._ready.popleft())
         if self._ready and self._slot_timer is None:
@@ -271,16 +283,32 @@ class QueueLoop:
             self._slot_timer = None
 
     def _end_waiting(self) -> None:
-        """Jobs were taken ahead, and handlers are not quick any more."""
+        """Jobs were taken ahead, and handlers are not quick any more. Given back between two calls,
+        lest one that is under way brings more, which would go back before them."""
         self._slot_timer = None
         self._prefetch.note(1, WAIT_FOR_SLOT_S)
-        self._give_back_ready()
+        self._waited = True
+        self.look()
 
     def _give_back_ready(self) -> None:
         while self._ready:
             lease = self._ready.popleft()
-            self._exchange.keep(lease, given_back(lease.job))
-            self.look()
+            self._keep(lease, given_back(lease.job))
+
+    def _keep(self, lease: Lease, settlement: Settlement, taken_away: str = "") -> None:
+        """A result, for the next call. Jobs of a stopping worker go back only when it listens no
+        more: it would be the first to hear of them."""
+        if settlement.outcome is Outcome.RELEASE and self._stop.requested and self._is_to_hear():
+            self._returned.append((lease, settlement, taken_away))
+        else:
+            self._exchange.keep(lease, settlement, taken_away)
+        self.look()
+
+    def _give_back_returned(self) -> None:
+        if not self._is_to_hear():
+            for each in self._returned:
+                self._exchange.keep(*each)
+            self._returned.clear()
 
     def _start(self, lease: Lease) -> None:
         if not self._running:
@@ -302,10 +330,10 @@ class QueueLoop:
             return
         del self._running[run]
         self._worked_s += run.worked_s
-        self._exchange.keep(run.lease, settlement)
+        self._keep(run.lease, settlement)
         if self._ready:
-            self._start_ready()
-        self.look()
+            # Not in the context of the task that is ending: the next one would inherit it.
+            self._context.run(self._start_ready)
 
     def sweep(self) -> None:
         """A task that somebody else cancelled before its first step has ended without a word."""
@@ -336,9 +364,8 @@ class QueueLoop:
             settlement, why = self._runner.timeout_failure(run), "it was over its timeout"
         else:
             settlement, why = given_back(lease.job), "the job was given back"
-        self._exchange.keep(lease, settlement, why)
-        self._start_ready()
-        self.look()
+        self._keep(lease, settlement, why)
+        self._context.run(self._start_ready)
 
     async def _interrupt(self) -> None:
         """Ends all handlers; their jobs are given back."""
