@@ -94,13 +94,13 @@ class SyncTransport:
         try:
             lines = self._lines(command.keys[0])
             if lines is None:
-                return Reply(lambda: self.run(command))
+                return Reply(lambda within_s: self.run(command, within_s=within_s))
             check = self._checks.is_due(command.script)
             line = lines.send(pack(command, check))
         except ServerError as error:
             lost = error
-            return Reply(lambda: self._start_again(command, lost))
-        return Reply(lambda: self._finish(command, check, lines, line))
+            return Reply(lambda within_s: self._start_again(command, lost, within_s))
+        return Reply(lambda within_s: self._finish(command, check, lines, line, within_s))
 
     def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
         """Runs a command of a queue as soon as a publisher wakes a worker of that queue, or after
@@ -266,18 +266,20 @@ class SyncTransport:
             self._wait_failed.add(queue)
         return self._take(command, check, reply, lines)
 
-    def _finish(self, command: Command[R], check: bool, lines: Lines, line: Line) -> R:
+    def _finish(
+        self, command: Command[R], check: bool, lines: Lines, line: Line, within_s: float | None
+    ) -> R:
         try:
-            (reply,) = lines.receive(line, 1)
+            (reply,) = lines.receive(line, 1, within_s)
             return command.parse(self._take(command, check, reply, lines))
         except ConnectionLost as error:
             self._revive_embedded()
-            return self._start_again(command, error)
+            return self._start_again(command, error, within_s)
 
-    def _start_again(self, command: Command[R], error: ServerError) -> R:
+    def _start_again(self, command: Command[R], error: ServerError, within_s: float | None) -> R:
         """Where that does no harm."""
         if isinstance(error, CannotConnect):
-            return self.run(command)
+            return self.run(command, within_s=within_s)
         if isinstance(error, ConnectionLost) and command.repeatable:
-            return self.run(command)
+            return self.run(command, within_s=within_s)
         raise error
