@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,7 +15,7 @@ from omniq_typed.core.arguments import (
     check_ordering,
     check_payload,
 )
-from omniq_typed.core.command import Arg, Command
+from omniq_typed.core.command import CHECK, Arg, Command
 from omniq_typed.core.keys import check_gid, check_job_id, is_utf8, queue_keys
 from omniq_typed.core.payloads import check_raw
 from omniq_typed.core.replies import text
@@ -24,6 +25,8 @@ from omniq_typed.models import NewJob, Published
 
 MAX_ATTEMPTS = 10**9
 _SIDE_NAME = re.compile(r"msg_[a-z_]{1,60}\Z")
+_COMMON_SIDE = ("msg_type", "msg_version", "msg_schema", "msg_source")
+"""Side fields that jobs of one type have in common."""
 
 
 def enqueue(
@@ -38,10 +41,9 @@ def enqueue(
     Raises InvalidArgument for a job that could never be published; then none of them is.
     """
     keys = queue_keys(queue)
-    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), len(jobs)]
-    for job in jobs:
-        args += _record(job, max_payload_bytes)
-    return Command(script("enqueue"), keys, args, _parse, repeatable=True)
+    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), CHECK]
+    args += _records(jobs, max_payload_bytes)
+    return Command(script("enqueue"), keys, args, partial(_parse, jobs), repeatable=True)
 
 
 def check_jobs(jobs: Sequence[NewJob]) -> Sequence[NewJob]:
@@ -72,7 +74,7 @@ def publish_one(
     command = enqueue(queue, [job], now_ms=now_ms, max_payload_bytes=max_payload_bytes)
 
     def parse(reply: Any) -> str:
-        (published,) = _parse(reply)
+        (published,) = command.parse(reply)
         error = duplicate_error(job, published, same)
         if error is not None:
             raise error
@@ -105,13 +107,37 @@ def content_fingerprint(msg_type: str, payload: bytes) -> str:
     return hashlib.sha256(msg_type.encode() + b"\0" + payload).hexdigest()[:16]
 
 
-def _record(job: NewJob, max_payload_bytes: int) -> list[Arg]:
-    check_job_id(job.job_id)
-    check_payload(job.payload, max_payload_bytes)
+def _records(jobs: Sequence[NewJob], max_payload_bytes: int) -> list[Arg]:
+    """What follows the check in ARGV: what jobs have in common is sent and checked once."""
+    kinds: dict[object, int] = {}
+    common: list[Arg] = []
+    records: list[Arg] = []
+    for job in jobs:
+        check_job_id(job.job_id)
+        check_payload(job.payload, max_payload_bytes)
+        side = job.side
+        try:
+            kind = (
+                *(job.max_attempts, job.timeout_ms, job.backoff_ms, job.due_ms, job.gid),
+                *(job.group_limit, job.ordering),
+                *(side.get("msg_type"), side.get("msg_version"), side.get("msg_schema")),
+                side.get("msg_source"),
+            )
+            nth = kinds.get(kind)
+        except TypeError:  # what cannot be hashed is none of these
+            _kind(job)
+            raise
+        if nth is None:
+            common += _kind(job)
+            nth = kinds[kind] = len(kinds) + 1
+        own = _own_side(side)
+        records += (job.job_id, job.payload, nth, len(own) // 2, *own)
+    return [len(kinds), *common, len(jobs), *records]
+
+
+def _kind(job: NewJob) -> list[Arg]:
     _check_group(job)
     record: list[Arg] = [
-        job.job_id,
-        job.payload,
         check_int("max_attempts", job.max_attempts, 1, MAX_ATTEMPTS),
         check_int("timeout_ms", job.timeout_ms, 0),
         check_int("backoff_ms", job.backoff_ms, 0),
@@ -119,20 +145,29 @@ def _record(job: NewJob, max_payload_bytes: int) -> list[Arg]:
         job.gid,
         check_int("group_limit", job.group_limit, 0, MAX_ATTEMPTS),
         "strict" if job.ordering == "strict" else "",
-        len(job.side),
     ]
-    for name, value in job.side.items():
-        record += _check_side(name, value)
-    return record
+    side = [each for name in _COMMON_SIDE if name in job.side for each in (name, job.side[name])]
+    for name, value in zip(side[::2], side[1::2], strict=True):
+        _check_side(name, value)
+    return [*record, len(side) // 2, *side]
+
+
+def _own_side(side: Mapping[str, str]) -> list[Arg]:
+    own: list[Arg] = []
+    for name, value in side.items():
+        if name not in _COMMON_SIDE:
+            own += _check_side(name, value)
+    return own
 
 
 def jobs_published(args: Sequence[Arg]) -> list[NewJob]:
     """The jobs in the arguments of an `enqueue` command: the reverse of what that makes of them."""
-    jobs: list[NewJob] = []
     rest = iter(args[2:])
-    for job_id in rest:
-        payload, attempts, timeout, backoff, due, gid, limit, strict, sides = islice(rest, 9)
-        side = [str(word) for word in islice(rest, 2 * int(sides))]
+    kinds = [(list(islice(rest, 7)), _pairs(rest)) for _ in range(int(next(rest)))]
+    jobs: list[NewJob] = []
+    for _ in range(int(next(rest))):
+        job_id, payload, nth = islice(rest, 3)
+        (attempts, timeout, backoff, due, gid, limit, strict), side = kinds[int(nth) - 1]
         jobs.append(
             NewJob(
                 job_id=str(job_id),
@@ -144,12 +179,22 @@ def jobs_published(args: Sequence[Arg]) -> list[NewJob]:
                 gid=str(gid),
                 group_limit=int(limit),
                 ordering="strict" if strict == "strict" else "relaxed",
-                side={
-                    str(name): str(value) for name, value in zip(side[::2], side[1::2], strict=True)
-                },
+                side={**side, **_pairs(rest)},
             )
         )
     return jobs
+
+
+def jobs_added(args: Sequence[Arg], reply: Any) -> list[NewJob]:
+    """Those of `jobs_published` that were not there before, by the script's reply."""
+    duplicates = {entry[0] for entry in reply if entry[1] == b"DUPLICATE"}
+    return [job for nth, job in enumerate(jobs_published(args), 1) if nth not in duplicates]
+
+
+def _pairs(rest: Iterator[Arg]) -> dict[str, str]:
+    count = int(next(rest))
+    words = [str(word) for word in islice(rest, 2 * count)]
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _check_side(name: object, value: object) -> tuple[str, str]:
@@ -173,12 +218,15 @@ def _check_group(job: NewJob) -> None:
         )
 
 
-def _parse(reply: Any) -> list[Published]:
-    return [_published(*entry) for entry in reply]
+def _parse(jobs: Sequence[NewJob], reply: Any) -> list[Published]:
+    found = [Published(job.job_id, "wait", False, True) for job in jobs]
+    for nth, *entry in reply:
+        found[nth - 1] = _published(jobs[nth - 1].job_id, *entry)
+    return found
 
 
 def _published(
-    job_id: bytes,
+    job_id: str,
     status: bytes,
     state: bytes,
     content: bytes = b"same",
@@ -186,7 +234,7 @@ def _published(
     stored_msg_type: bytes = b"",
 ) -> Published:
     return Published(
-        job_id=text(job_id),
+        job_id=job_id,
         state=text(state),
         duplicate=status == b"DUPLICATE",
         same_content=content == b"same",

@@ -51,7 +51,11 @@ def check_queue(queue: object) -> str:
 
 
 def _check_id(field: str, value: object, pattern: re.Pattern[str], length: int) -> str:
-    if not isinstance(value, str) or not pattern.match(value) or not is_utf8(value):
+    if (
+        not isinstance(value, str)
+        or not pattern.match(value)
+        or not (value.isascii() or is_utf8(value))
+    ):
         raise InvalidArgument(
             field,
             f"{value!r} cannot be used; use 1 to {length} characters without braces and control"

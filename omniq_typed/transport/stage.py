@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from omniq_typed.core.command import Command
-from omniq_typed.core.enqueue import jobs_published
+from omniq_typed.core.enqueue import jobs_added
 from omniq_typed.core.keys import queue_of_keys
 from omniq_typed.core.scripts import Script
 from omniq_typed.models import NewJob
@@ -77,10 +77,8 @@ class Stage:
         if command.script.name != "enqueue":
             return
         queue = queue_of_keys(command.keys)
-        new = {entry[0].decode() for entry in reply if entry[1] == b"OK"}
-        for job in jobs_published(command.args):
-            if job.job_id in new:
-                self.published.append(StagedJob(queue, job, self.now_ms))
+        for job in jobs_added(command.args, reply):
+            self.published.append(StagedJob(queue, job, self.now_ms))
 
 
 class StagedTransport(SyncTransport):
