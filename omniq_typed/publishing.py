@@ -170,7 +170,7 @@ class AsyncPublisher:
     async def _register(self, types: Iterable[MessageType[Any]]) -> None:
         known, role = self._registration, SchemaRole.WRITER
         if known is not None and (missing := known.missing(types, role)):
-            await run_steps_async(self.transport, known.settling(missing, role))
+            await run_steps_async(self.transport, known.settling(missing, role), in_thread=True)
 
     async def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
         """As `Publisher.publish_many`."""

@@ -174,6 +174,7 @@ class Exchange:
             self._queue,
             limit=wanted,
             token_prefix=prefix,
+            lost_prefix=lost,
             settlements=release_last([settlement for _, settlement in batch]),
             keep_completed=self._publisher.settings.keep_completed,
         )

@@ -1,5 +1,5 @@
-"""How the asyncio worker takes jobs: many at once, ahead only where handlers are quick, on time, and
-in few calls."""
+"""How the asyncio worker takes jobs: many at once, ahead only where handlers are quick, on time,
+and in few calls."""
 
 from __future__ import annotations
 
