@@ -125,6 +125,11 @@ class AsyncStagedTransport(AsyncTransport):
         self.stage.note(command, reply)
         return reply
 
+    async def _call_when_woken(self, queue: str, wait_s: float, command: Command[Any]) -> Any:
+        """One after the other: the time of the call is that of its end."""
+        await self.wait_for_wake(queue, wait_s)
+        return await self._call(command)
+
     async def _call_all(self, commands: Sequence[Command[Any]]) -> list[Any]:
         return await super()._call_all([self.stage.timed(command) for command in commands])
 
