@@ -110,11 +110,6 @@ class AsyncTransport:
             return await by_client.wait_for_wake_async(await self.client(), key, timeout_s)
         raise translate(reply) from reply
 
-    async def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
-        """Shim until transport's is merged."""
-        await self.wait_for_wake(queue, wait_s)
-        return await self.run(command)
-
     async def scan_stats_keys(self) -> AsyncIterator[str]:
         """The keys of all stats hashes, over every node of a cluster."""
         client = await self.client()
