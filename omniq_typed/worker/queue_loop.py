@@ -330,6 +330,7 @@ class QueueLoop:
             return
         del self._running[run]
         self._worked_s += run.worked_s
+        run.lease.on_lost(None)  # a circle of references, which would be there to be collected
         self._keep(run.lease, settlement)
         if self._ready:
             # Not in the context of the task that is ending: the next one would inherit it.
