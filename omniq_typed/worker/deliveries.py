@@ -247,6 +247,7 @@ class Deliveries:
             token_prefix=prefix,
             settlements=release_last([settlement for _, settlement in sent]),
             keep_completed=self._publisher.settings.keep_completed,
+            lost_prefix=healed,
         )
         return _Call(command, sent, wanted, prefix, healed)
 
