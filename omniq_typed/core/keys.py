@@ -85,12 +85,15 @@ def check_gid(gid: str) -> str:
 
 def queue_keys(queue: str) -> tuple[bytes, ...]:
     """The 18 fixed keys of a queue, in the order of lua/lib/queue_keys.lua."""
-    # Checked first: the cache would choke on what cannot be hashed.
-    return _queue_keys(check_queue(queue))
+    try:
+        return _queue_keys(queue)
+    except TypeError:  # what cannot be hashed
+        return _queue_keys(check_queue(queue))
 
 
 @lru_cache(maxsize=4096)
 def _queue_keys(queue: str) -> tuple[bytes, ...]:
+    check_queue(queue)
     return tuple(f"{{{queue}}}:{name}".encode() for name in _FIXED)
 
 
