@@ -77,10 +77,11 @@ async def test_results_of_many_jobs_outlive_a_restart(durable: Server, watch: Wa
         await asyncio.wait_for(all_in.wait(), LONG_S)
         durable.kill()
         go_on.set()
-        lanes = lambda: {lane.state for lane in bus.health().lanes}  # noqa: E731
-        await asyncio.to_thread(
-            wait_until, lambda: lanes() == {"waiting_for_server"}, "it is noticed", LONG_S
-        )
+
+        def noticed() -> bool:
+            return {lane.state for lane in bus.health().lanes} == {"waiting_for_server"}
+
+        await asyncio.to_thread(wait_until, noticed, "it is noticed", LONG_S)
         assert (bus.health().ready, bus.health().live) == (False, True)
         await asyncio.to_thread(durable.restart)
         await asyncio.to_thread(
@@ -112,8 +113,9 @@ async def test_jobs_leased_by_a_reply_that_got_lost_come_back_at_once(
             publish(watch, 30, timeout_ms=A_LONG_LEASE_MS)
         async with at_work(proxy.url, handler) as bus:
             if idle:
-                ready = lambda: bus.health().ready  # noqa: E731
-                await asyncio.to_thread(wait_until, ready, "it listens", LONG_S)
+                await asyncio.to_thread(
+                    wait_until, lambda: bus.health().ready, "it listens", LONG_S
+                )
                 proxy.cut_reply('"number":0}')
                 publish(watch, 30, timeout_ms=A_LONG_LEASE_MS)
             await asyncio.wait_for(seen.wait(), LONG_S)
@@ -130,8 +132,7 @@ async def test_a_worker_takes_jobs_soon_after_a_short_outage(durable: Server, wa
 
     async with at_work(durable.url, handler) as bus:
         for n in range(2):
-            ready = lambda: bus.health().ready  # noqa: E731
-            await asyncio.to_thread(wait_until, ready, "it is ready", LONG_S)
+            await asyncio.to_thread(wait_until, lambda: bus.health().ready, "it is ready", LONG_S)
             durable.kill()
             await asyncio.to_thread(durable.restart)
             back_at = time.monotonic()

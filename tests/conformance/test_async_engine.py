@@ -38,6 +38,12 @@ async def at_work(bus: AsyncBus, **options: Any) -> AsyncIterator[asyncio.Task[N
         await asyncio.wait_for(task, LONG_S)
 
 
+def in_memory(server: Server) -> bool:
+    """Whether it is a memory server, which is slow, and counts nothing."""
+    kind: str = server.kind
+    return kind == "memory"
+
+
 async def publish(bus: AsyncBus, count: int, **options: Any) -> list[str]:
     results = await bus.publish_many(Envelope(Order(n), **options) for n in range(count))
     return [each.job_id for each in results]
@@ -52,7 +58,7 @@ async def until(watch: Watch, there: Callable[[QueueStats], bool], what: str) ->
 
 
 async def test_a_thousand_handlers_run_at_once(bus: AsyncBus, server: Server, watch: Watch) -> None:
-    count = 100 if server.kind == "memory" else 1000
+    count = 100 if in_memory(server) else 1000
     ids: set[str] = set()
     all_in = asyncio.Event()
 
@@ -74,7 +80,7 @@ async def test_a_thousand_handlers_run_at_once(bus: AsyncBus, server: Server, wa
 async def test_with_many_tasks_no_job_runs_twice_and_groups_keep_their_limits(
     bus: AsyncBus, server: Server, watch: Watch
 ) -> None:
-    groups, each = (5, 8) if server.kind == "memory" else (40, 25)
+    groups, each = (5, 8) if in_memory(server) else (40, 25)
     now: Counter[str] = Counter()
     most: Counter[str] = Counter()
     runs: Counter[str] = Counter()
@@ -207,7 +213,7 @@ async def test_max_prefetch_1_takes_nothing_ahead(bus: AsyncBus, watch: Watch) -
 async def test_delayed_jobs_start_when_they_fall_due(bus: AsyncBus, server: Server) -> None:
     """And not when the server next looks whether a blocked client has waited long enough, which is
     ten times a second."""
-    if server.kind == "memory":
+    if in_memory(server):
         pytest.skip("a call takes it longer than that")
     late_ms: asyncio.Queue[float] = asyncio.Queue()
     count = 15
@@ -229,7 +235,7 @@ async def test_delayed_jobs_start_when_they_fall_due(bus: AsyncBus, server: Serv
 async def test_an_idle_worker_sends_at_most_five_commands_a_second(
     bus: AsyncBus, server: Server
 ) -> None:
-    if server.kind == "memory":
+    if in_memory(server):
         pytest.skip("it counts no commands")
 
     @bus.consumer(Order, concurrency=100)
