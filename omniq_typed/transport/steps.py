@@ -51,29 +51,23 @@ async def run_steps_async(transport: AsyncRunner, steps: Steps[R], *, in_thread:
     take: Callable[[Any], Command[Any]] = steps.send
     given: Any = None
     while True:
-        try:
-            if in_thread:
-                command = await asyncio.to_thread(_taken, take, given)
-            else:
-                command = take(given)
-        except (StopIteration, _StepsEnded) as end:
-            result: R = end.value
+        if in_thread:
+            over, told = await asyncio.to_thread(_next_step, take, given)
+        else:
+            over, told = _next_step(take, given)
+        if over:
+            result: R = told
             return result
         try:
-            take, given = steps.send, await transport.run(command)
+            take, given = steps.send, await transport.run(told)
         except Exception as error:
             take, given = steps.throw, error
 
 
-class _StepsEnded(Exception):
-    """A StopIteration that may pass through a future, which that one may not."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def _taken(take: Callable[[Any], Command[Any]], given: object) -> Command[Any]:
+def _next_step(take: Callable[[Any], Command[Any]], given: object) -> tuple[bool, Any]:
+    """False and the next command; or, for no StopIteration may leave a thread, True and what the
+    operation answers."""
     try:
-        return take(given)
+        return False, take(given)
     except StopIteration as end:
-        raise _StepsEnded(end.value) from None
+        return True, end.value

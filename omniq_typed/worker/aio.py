@@ -118,7 +118,7 @@ class AsyncWorker:
         while True:
             self._watch.turned()
             for loop in self._loops:
-                loop.sweep()
+                loop.tasks.sweep()
             if self._stop.requested:
                 now = time.monotonic()
                 if grace_ends_at is None and grace_s is not None:

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
@@ -22,6 +23,7 @@ from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ConnectionLost, ServerError
 from omniq_typed.models import Outcome, Reservation, Settlement
 from omniq_typed.publishing import AsyncPublisher
+from omniq_typed.transport.line import CannotConnect
 from omniq_typed.worker.deliveries import GIVE_UP_AFTER_STOP_S, Answer
 from omniq_typed.worker.ending import Ended, release_last, warn_of_lost, warn_refused
 from omniq_typed.worker.health import Pulse
@@ -39,9 +41,20 @@ LISTEN_S = 0.5
 just have leased, so a stopping worker waits for its end."""
 
 
+class _Call(NamedTuple):
+    """One call: the results that it takes along; `prefix` of the leases that it makes, '' = none;
+    `lost_prefix`: of a lost call that it names; `sent_at` by time.monotonic."""
+
+    command: Command[Reservation]
+    batch: list[Ended]
+    prefix: str
+    lost_prefix: str
+    sent_at: float
+
+
 class Exchange:
     """Belongs to one queue loop, which has one `settle_and_reserve` and one `reserve_when_woken`
-    under way at most. `pulse`: where answers are noted."""
+    under way at most. `pulse`: where answers are noted; `alone`: jobs run one after another."""
 
     def __init__(
         self,
@@ -50,6 +63,8 @@ class Exchange:
         heartbeat: Heartbeat,
         stop: StopRequest,
         pulse: Pulse,
+        *,
+        alone: bool,
     ) -> None:
         self._publisher = publisher
         self._transport = publisher.transport
@@ -57,6 +72,7 @@ class Exchange:
         self._heartbeat = heartbeat
         self._stop = stop
         self._pulse = pulse
+        self._alone = alone
         self._leases: dict[Lease, None] = {}  # all that are held, oldest first
         self._results: dict[Lease, Settlement] = {}
         self._taken_away: dict[Lease, str] = {}
@@ -96,18 +112,14 @@ class Exchange:
         give_up_at = 0.0
         while True:
             self._drop_lost()
-            batch = self._batch()
-            command, prefix = self._reserve(wanted, batch)
-            for lease, _ in batch:
-                lease.settling = True
-            asked_at = time.monotonic()
+            call = self._call(wanted, self._batch())
             try:
-                reservation = await self._transport.run(command)
+                reservation = await self._transport.run(call.command)
             except FATAL:
                 raise
             except ServerError as error:
                 failures += 1
-                self._note_failure(error, prefix, batch)
+                self._note_failure(call, error)
                 if self._stop.requested:
                     wanted = 0
                     give_up_at = give_up_at or time.monotonic() + GIVE_UP_AFTER_STOP_S
@@ -121,28 +133,27 @@ class Exchange:
             if failures:
                 log.warning("queue %s: the server is back", self._queue)
             self._pulse.answered(time.monotonic())
-            self._note_settled(batch, reservation)
-            return Answer(reservation, asked_at)
+            self._note_settled(call.batch, reservation)
+            return Answer(reservation, call.sent_at)
 
     async def reserve_when_woken(self, wanted: int, wait_s: float) -> Answer | None:
         """Waits on a connection of its own until a publisher wakes a worker, at most `wait_s`, and
         takes up to `wanted` jobs. None: the server did not answer, and a moment has passed."""
-        command, prefix = self._reserve(wanted, [])
-        asked_at = time.monotonic()
+        call = self._call(wanted, [])
         try:
-            reservation = await self._transport.run_when_woken(self._queue, wait_s, command)
+            reservation = await self._transport.run_when_woken(self._queue, wait_s, call.command)
         except FATAL:
             raise
         except ServerError as error:
             # If it is the server, the next reserve meets the same trouble and says so.
             log.info("queue %s: %s", self._queue, error)
-            self._note_failure(error, prefix, [])
+            self._note_failure(call, error)
             self._deaf += 1
             await self._pause(reconnect_wait_s(self._deaf, random.random()))
             return None
         self._deaf = 0
         self._pulse.answered(time.monotonic())
-        return Answer(reservation, asked_at)
+        return Answer(reservation, call.sent_at)
 
     def _batch(self) -> list[Ended]:
         """What the next call brings: jobs that are given back last, in the order in which they were
@@ -164,12 +175,11 @@ class Exchange:
             if (result := self._results.get(lease)) is not None and _is_returned(result)
         ]
 
-    def _reserve(self, wanted: int, batch: list[Ended]) -> tuple[Command[Reservation], str]:
-        """The command, and the prefix of the leases that it makes."""
+    def _call(self, wanted: int, batch: list[Ended]) -> _Call:
+        # 'b': other jobs run or wait beside it, and would die with this process; 's': it is the
+        # only one. See lua/lib/reap_leases.lua.
+        prefix = ("s" if self._alone and wanted <= 1 else "b") + uuid.uuid4().hex
         lost = self._lost_prefixes.pop() if self._lost_prefixes else ""
-        # A call after a lost one makes leases under the same prefix, so that a server that is away
-        # for hours leaves one prefix to ask about, and not one for each try.
-        prefix = lost or uuid.uuid4().hex
         command = reserve(
             self._queue,
             limit=wanted,
@@ -178,14 +188,19 @@ class Exchange:
             settlements=release_last([settlement for _, settlement in batch]),
             keep_completed=self._publisher.settings.keep_completed,
         )
-        return command, prefix
-
-    def _note_failure(self, error: ServerError, prefix: str, batch: list[Ended]) -> None:
-        self._pulse.failed(time.monotonic())
-        unknown = isinstance(error, ConnectionLost)
-        if unknown:
-            self._lost_prefixes.append(prefix)
         for lease, _ in batch:
+            lease.settling = True
+        return _Call(command, batch, prefix if wanted else "", lost, time.monotonic())
+
+    def _note_failure(self, call: _Call, error: ServerError) -> None:
+        """What the call took along is to be sent again, and what it may have leased given back."""
+        self._pulse.failed(time.monotonic())
+        unknown = isinstance(error, ConnectionLost) and not isinstance(error, CannotConnect)
+        if call.lost_prefix:
+            self._lost_prefixes.append(call.lost_prefix)
+        if call.prefix and unknown:
+            self._lost_prefixes.append(call.prefix)
+        for lease, _ in call.batch:
             lease.settling = False
             lease.told_before = lease.told_before or unknown
 

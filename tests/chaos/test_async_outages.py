@@ -8,11 +8,13 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from omniq_typed import AsyncBus, AsyncCtx, Envelope
+from omniq_typed.errors import ServerError
 from tests.chaos.proxy import proxy_to
 from tests.servers import Server, start_redis, start_valkey, wait_until
 from tests.workers import LONG_S, REGISTRY, Order, Watch, watching
@@ -124,6 +126,15 @@ async def test_jobs_leased_by_a_reply_that_got_lost_come_back_at_once(
     assert order == [(n, 1) for n in range(30)]
 
 
+def published(watch: Watch, number: int) -> bool:
+    """Whether the server, which may still be loading its data, took a job."""
+    try:
+        watch.bus.publish_json(Order(number), job_id=f"job-{number}")
+    except ServerError:
+        return False
+    return True
+
+
 async def test_a_worker_takes_jobs_soon_after_a_short_outage(durable: Server, watch: Watch) -> None:
     seen: asyncio.Queue[int] = asyncio.Queue()
 
@@ -135,7 +146,7 @@ async def test_a_worker_takes_jobs_soon_after_a_short_outage(durable: Server, wa
             await asyncio.to_thread(wait_until, lambda: bus.health().ready, "it is ready", LONG_S)
             durable.kill()
             await asyncio.to_thread(durable.restart)
+            await asyncio.to_thread(wait_until, partial(published, watch, n), "it takes it", LONG_S)
             back_at = time.monotonic()
-            watch.bus.publish_json(Order(n))
             assert await asyncio.wait_for(seen.get(), LONG_S) == n
             assert time.monotonic() - back_at < 5
