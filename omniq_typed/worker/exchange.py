@@ -18,12 +18,11 @@ from typing import NamedTuple
 
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
-from omniq_typed.core.reserve import reserve
+from omniq_typed.core.reserve import BATCH_PREFIX, reserve
 from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ConnectionLost, ServerError
 from omniq_typed.models import Outcome, Reservation, Settlement
 from omniq_typed.publishing import AsyncPublisher
-from omniq_typed.transport.line import CannotConnect
 from omniq_typed.worker.deliveries import GIVE_UP_AFTER_STOP_S, Answer
 from omniq_typed.worker.ending import Ended, release_last, warn_of_lost, warn_refused
 from omniq_typed.worker.health import Pulse
@@ -42,13 +41,13 @@ just have leased, so a stopping worker waits for its end."""
 
 
 class _Call(NamedTuple):
-    """One call: the results that it takes along; `prefix` of the leases that it makes, '' = none;
-    `lost_prefix`: of a lost call that it names; `sent_at` by time.monotonic."""
+    """One call: the results that it takes along; the prefixes that are to be asked about if its
+    reply is lost, and those that it asks about; when it was sent, by time.monotonic."""
 
     command: Command[Reservation]
     batch: list[Ended]
-    prefix: str
-    lost_prefix: str
+    prefixes: list[str]
+    asks_about: list[str]
     sent_at: float
 
 
@@ -65,6 +64,7 @@ class Exchange:
         pulse: Pulse,
         *,
         alone: bool,
+        poll_interval_s: float,
     ) -> None:
         self._publisher = publisher
         self._transport = publisher.transport
@@ -73,6 +73,7 @@ class Exchange:
         self._stop = stop
         self._pulse = pulse
         self._alone = alone
+        self._poll_interval_s = poll_interval_s
         self._leases: dict[Lease, None] = {}  # all that are held, oldest first
         self._results: dict[Lease, Settlement] = {}
         self._taken_away: dict[Lease, str] = {}
@@ -83,6 +84,11 @@ class Exchange:
     def results(self) -> int:
         """How many results the server does not have yet."""
         return len(self._results)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is something to tell the server."""
+        return bool(self._results or self._lost_prefixes)
 
     def take(self, reservation: Reservation, asked_at: float) -> list[Lease]:
         """The leases of the jobs that a call brought, watched from now on. `asked_at`: when it was
@@ -104,6 +110,7 @@ class Exchange:
         self._heartbeat.unwatch_all(self._leases)
         self._leases.clear()
         self._results.clear()
+        self._lost_prefixes.clear()
 
     async def settle_and_reserve(self, wanted: int) -> Answer | None:
         """One round trip; waits for the server to come back. None: it stayed away from a stopping
@@ -136,12 +143,22 @@ class Exchange:
             self._note_settled(call.batch, reservation)
             return Answer(reservation, call.sent_at)
 
-    async def reserve_when_woken(self, wanted: int, wait_s: float) -> Answer | None:
-        """Waits on a connection of its own until a publisher wakes a worker, at most `wait_s`, and
-        takes up to `wanted` jobs. None: the server did not answer, and a moment has passed."""
-        call = self._call(wanted, [])
+    async def reserve_when_woken(self, wanted: int) -> Answer | None:
+        """Waits on a connection of its own until a publisher wakes a worker, at most for the poll
+        interval, and takes up to `wanted` jobs. None: the worker stops, or the server did not
+        answer, and a moment has passed."""
+        ends_at = time.monotonic() + self._poll_interval_s
+        call = None
         try:
-            reservation = await self._transport.run_when_woken(self._queue, wait_s, call.command)
+            while (left_s := ends_at - time.monotonic()) > LISTEN_S:
+                if await self._transport.wait_for_wake(self._queue, LISTEN_S):
+                    left_s = 0.0
+                    break
+                if self._stop.requested:
+                    return None
+                self._pulse.came_back_at = time.monotonic()
+            call = self._call(wanted, [])
+            reservation = await self._reserve(call, left_s)
         except FATAL:
             raise
         except ServerError as error:
@@ -152,8 +169,15 @@ class Exchange:
             await self._pause(reconnect_wait_s(self._deaf, random.random()))
             return None
         self._deaf = 0
-        self._pulse.answered(time.monotonic())
-        return Answer(reservation, call.sent_at)
+        now = time.monotonic()
+        self._pulse.answered(now)
+        return Answer(reservation, now)  # no lease of it began when the call was sent
+
+    async def _reserve(self, call: _Call, wait_s: float) -> Reservation:
+        if wait_s <= 0:
+            return await self._transport.run(call.command)
+        wait_s = max(0.001, wait_s)
+        return await self._transport.run_when_woken(self._queue, wait_s, call.command)
 
     def _batch(self) -> list[Ended]:
         """What the next call brings: jobs that are given back last, in the order in which they were
@@ -176,10 +200,14 @@ class Exchange:
         ]
 
     def _call(self, wanted: int, batch: list[Ended]) -> _Call:
-        # 'b': other jobs run or wait beside it, and would die with this process; 's': it is the
-        # only one. See lua/lib/reap_leases.lua.
-        prefix = ("s" if self._alone and wanted <= 1 else "b") + uuid.uuid4().hex
+        # Beside other jobs it is one of a batch: if this process dies, it need not have been this
+        # one that killed it. See lua/lib/reap_leases.lua.
+        kind = "" if self._alone and wanted <= 1 else BATCH_PREFIX
         lost = self._lost_prefixes.pop() if self._lost_prefixes else ""
+        # The next try makes its leases under the prefix that it asks about, so that a server that
+        # is away for hours leaves one to ask about, and not one for each try.
+        again = lost and lost.startswith(BATCH_PREFIX) == bool(kind)
+        prefix = lost if again else kind + uuid.uuid4().hex
         command = reserve(
             self._queue,
             limit=wanted,
@@ -190,16 +218,18 @@ class Exchange:
         )
         for lease, _ in batch:
             lease.settling = True
-        return _Call(command, batch, prefix if wanted else "", lost, time.monotonic())
+        makes = prefix if wanted and not again else ""
+        prefixes = [each for each in (lost, makes) if each]
+        return _Call(command, batch, prefixes, [lost] if lost else [], time.monotonic())
 
-    def _note_failure(self, call: _Call, error: ServerError) -> None:
+    def _note_failure(self, call: _Call | None, error: ServerError) -> None:
         """What the call took along is to be sent again, and what it may have leased given back."""
         self._pulse.failed(time.monotonic())
-        unknown = isinstance(error, ConnectionLost) and not isinstance(error, CannotConnect)
-        if call.lost_prefix:
-            self._lost_prefixes.append(call.lost_prefix)
-        if call.prefix and unknown:
-            self._lost_prefixes.append(call.prefix)
+        if call is None:
+            return
+        unknown = isinstance(error, ConnectionLost)
+        # Of a call that the server refused, only what it asked about is still to be asked about.
+        self._lost_prefixes += call.prefixes if unknown else call.asks_about
         for lease, _ in call.batch:
             lease.settling = False
             lease.told_before = lease.told_before or unknown
@@ -228,6 +258,7 @@ class Exchange:
         if self._results:
             log.error("server away, %d results lost: %s", len(self._results), error)
             self._drop(list(self._results))
+        self._lost_prefixes.clear()
 
     def _note_settled(self, batch: list[Ended], reservation: Reservation) -> None:
         warn_refused(self._queue, batch, reservation.settled)

@@ -17,6 +17,7 @@ from omniq_typed.core.retry import given_back
 from omniq_typed.models import LaneHealth, Settlement
 from omniq_typed.publishing import AsyncPublisher
 from omniq_typed.worker.health import Pulse
+from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.job_run import JobRun, JobRunner
 from omniq_typed.worker.lane import LaneOptions
 from omniq_typed.worker.routing import Route
@@ -44,6 +45,7 @@ class JobTasks:
         self,
         publisher: AsyncPublisher,
         route: Route,
+        heartbeat: Heartbeat,
         stop: StopRequest,
         options: LaneOptions,
         ended: Callable[[Lease, Settlement, str], None],
@@ -54,6 +56,7 @@ class JobTasks:
         self.worked_s = 0.0
         self.busy_since = 0.0
         self.have_waited = False
+        self._heartbeat = heartbeat
         self._stop = stop
         self._ended = ended
         self._look = look
@@ -150,6 +153,8 @@ class JobTasks:
         run.task = loop.create_task(self._carry_out(run), name=f"omniq-job-{lease.job.job_id}")
 
     async def _carry_out(self, run: JobRun) -> None:
+        if self._heartbeat.is_over(run.lease):
+            run.lease.mark_lost("it was over before the job was started")
         self._finish(run, await self.runner.work(run))
 
     def _finish(self, run: JobRun, settlement: Settlement) -> None:

@@ -19,7 +19,7 @@ from omniq_typed.core.prefetch import Prefetch
 from omniq_typed.models import LaneHealth, Outcome, Reservation, Reserved, Settlement
 from omniq_typed.publishing import AsyncPublisher
 from omniq_typed.worker.deliveries import Answer
-from omniq_typed.worker.exchange import LISTEN_S, Exchange
+from omniq_typed.worker.exchange import Exchange
 from omniq_typed.worker.health import Pulse
 from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.job_run import JobRun
@@ -38,7 +38,7 @@ FEW = 16
 QUICK_S = 0.02
 """Only for handlers that take less than this are jobs taken ahead: the next one waits as long."""
 HEAR_PATIENCE_S = 1.0
-"""How long a stopping worker waits for the call that listens; LISTEN_S as a rule."""
+"""How long a stopping worker waits for the call that listens; half of it as a rule."""
 
 
 class QueueLoop:
@@ -53,14 +53,19 @@ class QueueLoop:
         stop: StopRequest,
         options: LaneOptions,
     ) -> None:
-        self.tasks = JobTasks(publisher, route, stop, options, self._keep, self.look)
+        self.tasks = JobTasks(publisher, route, heartbeat, stop, options, self._keep, self.look)
         self._transport = publisher.transport
         self._route = route
         self._stop = stop
-        self._listen_s = min(LISTEN_S, options.poll_interval_s)
         self._pulse = Pulse(route.queue, route.queue)
         self._exchange = Exchange(
-            publisher, route.queue, heartbeat, stop, self._pulse, alone=self.tasks.slots == 1
+            publisher,
+            route.queue,
+            heartbeat,
+            stop,
+            self._pulse,
+            alone=self.tasks.slots == 1,
+            poll_interval_s=options.poll_interval_s,
         )
         self._prefetch = Prefetch(options.max_prefetch)
         self._changed = asyncio.Event()
@@ -105,7 +110,7 @@ class QueueLoop:
 
     def _is_over(self) -> bool:
         """Whether nothing is left to do for a stopping worker."""
-        busy = self.tasks.held or self._exchange.results or self._returned
+        busy = self.tasks.held or self._exchange.is_loaded or self._returned
         return self._stop.requested and not busy and not self._is_to_hear()
 
     async def _turn(self) -> bool:
@@ -122,7 +127,7 @@ class QueueLoop:
             # before these.
             self._prefetch.note(1, WAIT_FOR_SLOT_S)
             self.tasks.give_back_waiting()
-        if self._exchange.results or self._due or (self._more and self._is_worth_asking()):
+        if self._exchange.is_loaded or self._due or (self._more and self._is_worth_asking()):
             await self._gather()
             await self._call()
             return True
@@ -217,7 +222,7 @@ class QueueLoop:
 
     def _listen(self, room: int) -> None:
         self._held = room
-        call = self._exchange.reserve_when_woken(room, self._listen_s)
+        call = self._exchange.reserve_when_woken(room)
         self._listening = asyncio.get_running_loop().create_task(call, name="omniq-listen")
         self._listening.add_done_callback(lambda _: self.look())
 
