@@ -1,4 +1,4 @@
-"""Whose decision the end of an attempt is, where the overseer comes at the very end of a handler."""
+"""Who decides how an attempt ends, where the overseer comes at the very end of a handler."""
 
 from __future__ import annotations
 
