@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
-from functools import partial
 
 from omniq_typed.context import Lease
 from omniq_typed.core.retry import given_back
@@ -149,7 +148,7 @@ class JobTasks:
         loop = asyncio.get_running_loop()
         run = JobRun(lease)
         self._running[run] = None
-        lease.on_lost(partial(loop.call_soon_threadsafe, self._end_lost, run))
+        lease.on_lost(lambda: loop.call_soon_threadsafe(self._end_lost, run))
         run.task = loop.create_task(self._carry_out(run), name=f"omniq-job-{lease.job.job_id}")
 
     async def _carry_out(self, run: JobRun) -> None:

@@ -40,8 +40,7 @@ async def at_work(bus: AsyncBus, **options: Any) -> AsyncIterator[asyncio.Task[N
 
 def in_memory(server: Server) -> bool:
     """Whether it is a memory server, which is slow, and counts nothing."""
-    kind: str = server.kind
-    return kind == "memory"
+    return str(server.kind) == "memory"
 
 
 async def publish(bus: AsyncBus, count: int, **options: Any) -> list[str]:
