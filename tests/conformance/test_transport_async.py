@@ -185,6 +185,21 @@ def test_a_server_that_hangs_is_noticed(single: Server, play: Play[Any], run: Ru
     play(main())
 
 
+def test_a_loop_that_is_held_up_takes_no_server_for_dead(
+    single: Server, play: Play[Any], run: Run
+) -> None:
+    async def main() -> None:
+        async with transport_to(f"{single.url}?socket_timeout=0.2") as transport:
+            await run(transport, echo())
+            for n in range(3):
+                running = asyncio.create_task(run(transport, echo(str(n))))
+                await asyncio.sleep(0)  # it has been sent
+                time.sleep(0.4)  # noqa: ASYNC251
+                assert await running == str(n).encode()
+
+    play(main())
+
+
 def test_a_token_runs_the_command_at_once(place: AnyServer, play: Play[Any]) -> None:
     pushing: Any = place.client()
 
