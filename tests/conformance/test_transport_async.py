@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -56,7 +56,7 @@ async def transport_to(url: str) -> AsyncIterator[AsyncTransport]:
         await transport.close()
 
 
-Run = Callable[[AsyncTransport, Command[bytes]], Awaitable[bytes]]
+Run = Callable[[AsyncTransport, Command[bytes]], Coroutine[Any, Any, bytes]]
 
 
 async def by_run(transport: AsyncTransport, command: Command[bytes]) -> bytes:
