@@ -71,13 +71,14 @@ def same_message(message_type: MessageType[Any], one: bytes, other: bytes) -> bo
         return False
 
 
+_N, _I = b"NI"
+
+
 def _refuse_constants(payload: bytes, *, thorough: bool = False) -> None:
     """NaN and Infinity are no JSON, and 1e999 is no number of Python's: Pydantic reads them, other
     languages do not. (In a text they are words like any other.)"""
-    # One byte is found ten times as fast as a word.
-    suspicious = (b"N" in payload and b"NaN" in payload) or (
-        b"I" in payload and b"Infinity" in payload
-    )
+    # One byte is found ten times as fast as a word, and as a number faster still.
+    suspicious = (_N in payload and b"NaN" in payload) or (_I in payload and b"Infinity" in payload)
     if suspicious or thorough:
         try:
             orjson.loads(payload)
