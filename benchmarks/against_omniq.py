@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from benchmarks import Meter, Spread, markdown, say, start_server, write_json
+from benchmarks.measuring import Meter, Spread, markdown, say, start_server, write_json
 from omniq_typed import Bus, Ctx, OmniqClient, SafeInt, message
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import enqueue
@@ -263,7 +263,7 @@ class BusWorker:
 
     def work(self, count: int) -> float:
         self._last = LastJob(count)
-        self._bus.run(prefetch=self._batch, stop=self._last.stop)
+        self._bus.run(max_prefetch=self._batch, stop=self._last.stop)
         return self._last.seconds(self.name)
 
     def close(self) -> None:

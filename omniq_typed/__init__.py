@@ -14,7 +14,7 @@ from omniq_typed.core.backoff import (
     Linear,
     Never,
 )
-from omniq_typed.errors import OmniqError, PortabilityWarning, Reject, Retry
+from omniq_typed.errors import HandlerTimeout, OmniqError, PortabilityWarning, Reject, Retry
 from omniq_typed.messages.envelope import Envelope
 from omniq_typed.messages.fields import SafeInt
 from omniq_typed.messages.message import message, message_type
@@ -22,7 +22,15 @@ from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
 from omniq_typed.messages.upcast import upcast
 from omniq_typed.middleware import AsyncMiddleware, Middleware
-from omniq_typed.models import ChildAck, Lane, NewJob, PublishResult, VersionCount
+from omniq_typed.models import (
+    ChildAck,
+    Lane,
+    LaneHealth,
+    NewJob,
+    PublishResult,
+    VersionCount,
+    WorkerHealth,
+)
 from omniq_typed.monitor import AsyncQueueMonitor, QueueMonitor
 from omniq_typed.providers import Provide
 from omniq_typed.worker.invalid import DeadLetter, InvalidJob, InvalidOutcome, LeaveForOthers
@@ -45,11 +53,13 @@ __all__ = [
     "Envelope",
     "Exponential",
     "Fixed",
+    "HandlerTimeout",
     "InvalidJob",
     "InvalidOutcome",
     "JobBackoff",
     "JobCtx",
     "Lane",
+    "LaneHealth",
     "LeaveForOthers",
     "Linear",
     "MessageType",
@@ -67,6 +77,7 @@ __all__ = [
     "Retry",
     "SafeInt",
     "VersionCount",
+    "WorkerHealth",
     "__version__",
     "message",
     "message_type",

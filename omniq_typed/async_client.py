@@ -302,21 +302,31 @@ class AsyncOmniqClient:
         logger: Callable[[str], None] = print,
         drain: bool = True,
         stop: threading.Event | None = None,
+        timeout_s: float | None = None,
+        grace_s: float | None = None,
+        max_prefetch: int = 1,
+        handle_signals: bool = True,
     ) -> None:
         """Runs the handler for one job after another, until SIGTERM or Ctrl-C.
 
         A handler that returns completes its job; one that raises fails the attempt. The first
-        signal ends the worker: with `drain` after the running job, without it at once (the job is
-        given back); a second one exits the process. Where Python hears no signals (outside the main
-        thread) set `stop`, an event. Redis going away is waited for. `promote_*` and `reap_*` are
+        signal ends the worker: with `drain` after the running job, without it or after `grace_s` at
+        once (the job is given back); a second one exits the process. Where Python hears no signals
+        (outside the main thread, or without `handle_signals`) set `stop`, an event. `timeout_s`:
+        how long one attempt may take. `max_prefetch`: as of `Bus.run`, but 1: one job after
+        another, as OmniQ does. Redis going away is waited for. `promote_*` and `reap_*` are
         taken for OmniQ's programs and have no effect: every reserve promotes and reaps. Raises
         AuthenticationFailed, PermissionDenied. lua/commands/reserve.lua
         """
-        request = StopRequest(drain=drain, event=stop)
-        options = LaneOptions(poll_interval_s=poll_interval_s)
-        if verbose:
-            options = LaneOptions(poll_interval_s=poll_interval_s, say=spoken(logger, queue))
-        route = untyped_route(queue, handler)
+        request = StopRequest(
+            drain=drain, event=stop, grace_s=grace_s, handle_signals=handle_signals
+        )
+        options = LaneOptions(
+            max_prefetch=max_prefetch,
+            poll_interval_s=poll_interval_s,
+            say=spoken(logger, queue) if verbose else None,
+        )
+        route = untyped_route(queue, handler, timeout_s)
         await run_async_worker(
             AsyncPublisher(self.transport, self._settings),
             [route],

@@ -26,6 +26,7 @@ from omniq_typed.consumers import Consumers, embedded_url, url_from_env
 from omniq_typed.context import Ctx
 from omniq_typed.core import children
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
+from omniq_typed.core.prefetch import MAX_PREFETCH
 from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.core.waiting import POLL_INTERVAL_S
 from omniq_typed.messages.envelope import Envelope
@@ -37,13 +38,14 @@ from omniq_typed.middleware import (
     handling_chain,
     publishing_chain,
 )
-from omniq_typed.models import Ordering, PublishResult, VersionCount
+from omniq_typed.models import Ordering, PublishResult, VersionCount, WorkerHealth
 from omniq_typed.monitor import QueueMonitor
 from omniq_typed.protocols import RetryPolicy
 from omniq_typed.publishing import Publisher, Settings, as_envelopes
 from omniq_typed.registration import Register, Registration, check_register
 from omniq_typed.transport.connect import connect
 from omniq_typed.transport.steps import run_steps
+from omniq_typed.worker.health import Vitals
 from omniq_typed.worker.invalid import InvalidJob, InvalidOutcome, InvalidPolicy
 from omniq_typed.worker.lane import LaneOptions
 from omniq_typed.worker.pool import run_worker
@@ -54,8 +56,6 @@ __all__ = ["Bus"]
 T = TypeVar("T")
 R = TypeVar("R")
 P = ParamSpec("P")
-
-MAX_PREFETCH = 1000
 
 
 class ConsumerDecorator(Protocol[T]):
@@ -132,6 +132,7 @@ class Bus:
             partial(publishing_chain, around, registry=registry),
             self._registration,
         )
+        self._vitals = Vitals()
         self._consumers = Consumers(
             registry,
             asynchronous=False,
@@ -225,6 +226,7 @@ class Bus:
         queue: str | None = None,
         concurrency: int = 1,
         retry: RetryPolicy | None = None,
+        timeout_s: float | None = None,
         middleware: Sequence[Middleware] = (),
         lax: bool = False,
         on_invalid: InvalidPolicy | None = None,
@@ -235,8 +237,10 @@ class Bus:
         `session: Annotated[Session, Provide(get_session)]`. Returning completes the job; raising
         fails the attempt, and `retry` (default: the type's, else the job's backoff_ms) says when
         the next one is; `raise Retry(after=…)` and `raise Reject(…)` choose themselves.
-        `concurrency`: threads for the queue; the highest of its consumers counts. `middleware`:
-        inside that of the bus. `lax`: reads payloads by Pydantic's lax rules ("1" for 1).
+        `concurrency`: threads for the queue; the highest of its consumers counts. `timeout_s`: how
+        long one attempt may take, whatever its lease; over it HandlerTimeout is raised in the
+        handler and the attempt has failed. `middleware`: inside that of the bus. `lax`: reads
+        payloads by Pydantic's lax rules ("1" for 1).
         `on_invalid`: what becomes of jobs that cannot be decoded, DeadLetter() or
         LeaveForOthers(). Raises InvalidMessageType, InvalidArgument.
         """
@@ -248,6 +252,7 @@ class Bus:
                 queue=queue,
                 concurrency=concurrency,
                 retry=retry,
+                timeout_s=timeout_s,
                 middleware=middleware,
                 lax=lax,
                 on_invalid=on_invalid,
@@ -263,6 +268,7 @@ class Bus:
         queue: str,
         concurrency: int = 1,
         retry: RetryPolicy | None = None,
+        timeout_s: float | None = None,
         middleware: Sequence[Middleware] = (),
         on_invalid: InvalidPolicy | None = None,
     ) -> ConsumerDecorator[dict[str, Any]]:
@@ -283,6 +289,7 @@ class Bus:
                 queue=queue,
                 concurrency=concurrency,
                 retry=retry,
+                timeout_s=timeout_s,
                 middleware=middleware,
                 on_invalid=on_invalid,
             )
@@ -330,30 +337,47 @@ class Bus:
         *,
         queues: Iterable[str] | None = None,
         drain: bool = True,
-        prefetch: int = 1,
+        grace_s: float | None = None,
+        max_prefetch: int = MAX_PREFETCH,
         poll_interval_s: float = POLL_INTERVAL_S,
         stop: threading.Event | None = None,
+        handle_signals: bool = True,
     ) -> None:
         """Runs the consumers of all queues (or of `queues`) until SIGTERM or Ctrl-C.
 
-        The first signal stops the worker: with `drain` after the running jobs, without it at once,
-        and they are given back; a second one exits the process. Outside the main thread set
-        `stop`. `prefetch`: jobs taken in one round trip and worked off in order; 1 suits slow
-        handlers, 100 quick ones. Raises AuthenticationFailed, PermissionDenied; any other trouble
-        with the server is waited for; and, before the first job, IncompatibleSchema.
+        The first signal stops the worker: with `drain` after the running jobs, those that are not
+        done within `grace_s` being given back, without it at once, and they are given back; a
+        second one exits the process. Outside the main thread, or without `handle_signals` (in a
+        web server, which has its own), set `stop`. `max_prefetch`: jobs that a lane takes in one
+        round trip at most; as many as its handlers do in a few milliseconds, one where they are
+        slow. Raises AuthenticationFailed, PermissionDenied; any other trouble with the server is
+        waited for; and, before the first job, IncompatibleSchema. docs/worker.md.
         lua/commands/reserve.lua
         """
+        request = StopRequest(
+            drain=drain, event=stop, grace_s=grace_s, handle_signals=handle_signals
+        )
+        options = LaneOptions(max_prefetch=max_prefetch, poll_interval_s=poll_interval_s)
+        self._run(request, queues, options)
+
+    def _run(
+        self, request: StopRequest, queues: Iterable[str] | None, options: LaneOptions
+    ) -> None:
+        """`run` with a request of the caller's own."""
         routes = self._consumers.routes(queues)
-        check_int("prefetch", prefetch, 1, MAX_PREFETCH)
-        options = LaneOptions(prefetch=prefetch, poll_interval_s=poll_interval_s)
-        request = StopRequest(drain=drain, event=stop)
         run_worker(
             self._publisher,
             routes,
             request,
             options,
             prepare=lambda: self._consumers.preparing(routes, self._registration),
+            vitals=self._vitals,
         )
+
+    def health(self) -> WorkerHealth:
+        """How the worker that runs on this bus is, as of now: not ready where none runs. Asks
+        nothing of the server; for any thread."""
+        return self._vitals.health()
 
     def close(self) -> None:
         """Closes the connections; the embedded server goes with its last user."""

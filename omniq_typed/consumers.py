@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from omniq_typed.core.arguments import check_int
+from omniq_typed.core.arguments import check_int, check_seconds
 from omniq_typed.core.backoff import JobBackoff
 from omniq_typed.core.command import Steps
 from omniq_typed.core.keys import check_queue, check_type_name
@@ -67,6 +67,7 @@ class Consumers:
         queue: str | None,
         concurrency: int,
         retry: RetryPolicy | None,
+        timeout_s: float | None,
         middleware: Sequence[Any],
         lax: bool,
         on_invalid: InvalidPolicy | None,
@@ -83,6 +84,7 @@ class Consumers:
             handler,
             message_type.cls,
             retry=retry or message_type.retry,
+            timeout_s=timeout_s,
             middleware=middleware,
             concurrency=concurrency,
             on_invalid=on_invalid,
@@ -98,6 +100,7 @@ class Consumers:
         queue: str,
         concurrency: int,
         retry: RetryPolicy | None,
+        timeout_s: float | None,
         middleware: Sequence[Any],
         on_invalid: InvalidPolicy | None,
     ) -> None:
@@ -108,6 +111,7 @@ class Consumers:
             handler,
             dict[str, Any],
             retry=retry,
+            timeout_s=timeout_s,
             middleware=middleware,
             concurrency=concurrency,
             on_invalid=on_invalid,
@@ -121,6 +125,7 @@ class Consumers:
         payload_type: Any,
         *,
         retry: RetryPolicy | None,
+        timeout_s: float | None,
         middleware: Sequence[Any],
         concurrency: int,
         on_invalid: InvalidPolicy | None,
@@ -129,12 +134,15 @@ class Consumers:
         """`facts`: what else a Consumer of this kind has."""
         check_queue(queue)
         check_int("concurrency", concurrency, 1, MAX_CONCURRENCY)
+        if timeout_s is not None:
+            check_seconds("timeout_s", timeout_s)
         _check_policies(retry, on_invalid)
         call = bind_handler(handler, payload_type, is_async=self._asynchronous)
         consumer = Consumer(
             queue=queue,
             handler=self._chain(middleware, call),
             retry=retry or JobBackoff(),
+            timeout_s=timeout_s,
             concurrency=concurrency,
             name=getattr(handler, "__qualname__", repr(handler)),
             on_invalid=on_invalid,

@@ -18,6 +18,7 @@
     │   ├── StrictGroup                   a strictly ordered group cannot run jobs side by side
     │   └── DuplicateJob                  the id is taken by a job with other content
     ├── UndecodableJob                    a job whose payload no handler may see
+    ├── HandlerTimeout                    an attempt that took longer than its consumer's timeout_s
     ├── HandlerSignal                     what a handler raises on purpose
     │   ├── Retry                         try again, after a time of the handler's choice
     │   └── Reject                        never try again: to the failed lane at once
@@ -240,6 +241,22 @@ class UndecodableJob(OmniqError):
 
 _MAX_RETRY_S = 10**9
 """31 years; a time that Lua still prints with all its digits, as ms."""
+
+
+class HandlerTimeout(OmniqError):
+    """An attempt took longer than its consumer's `timeout_s`; it counts as failed, with the reason
+    'timeout'. A plain handler meets it where it is, an async one meets asyncio.CancelledError.
+
+    `limit_s`: the consumer's `timeout_s`, 0 where it is raised in a handler.
+    """
+
+    def __init__(self, limit_s: float = 0.0) -> None:
+        super().__init__(
+            f"the handler took longer than its timeout of {limit_s:g} s"
+            if limit_s
+            else "the handler is over its timeout"
+        )
+        self.limit_s = limit_s
 
 
 class HandlerSignal(OmniqError):

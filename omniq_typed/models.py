@@ -232,6 +232,44 @@ class HeartbeatResult:
     error: str
 
 
+LaneState = Literal["idle", "working", "waiting_for_server", "stuck", "ended"]
+"""What a lane does. `stuck`: its handler is over its timeout and cannot be ended, or neither an
+answer nor an error came for a call that is long overdue; `ended`: its thread or task is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneHealth:
+    """One lane of execution of a running worker; of an AsyncBus, one queue.
+
+    `since_answered_s`: seconds since the server last answered it; `job_id`: what it runs at the
+    moment ('' = nothing, or many), for `working_s` seconds so far; `restarts`: how often it died of
+    a fault of the worker itself and was started again.
+    """
+
+    queue: str
+    name: str
+    state: LaneState
+    since_answered_s: float
+    job_id: str = ""
+    working_s: float = 0.0
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """How the running worker of a bus is.
+
+    `ready`: it takes jobs: it runs, is not stopping, the server answers it, and no lane is stuck.
+    `live`: nothing that only a restart could mend: no lane is stuck or has died.
+    `since_answered_s`: seconds since the server last answered any of its lanes.
+    """
+
+    ready: bool
+    live: bool
+    since_answered_s: float = 0.0
+    lanes: tuple[LaneHealth, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class QueueStats:
     """Lengths of a queue's lanes. Times in ms, 0 = never."""

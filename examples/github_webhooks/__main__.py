@@ -35,7 +35,6 @@ except ModuleNotFoundError as missing:
     sys.exit("the demo draws with the package rich: pip install 'omniq-typed[demo]'")
 
 DELIVERIES = Path(__file__).with_name("deliveries.jsonl")
-PREFETCH = 100
 LOOK_INTERVAL_S = 0.05
 
 
@@ -153,7 +152,7 @@ def run_demo(console: Console, bus: Bus, deliveries: list[Delivery], copies: int
         started = time.perf_counter()
         publisher.start()
         try:
-            bus.run(prefetch=PREFETCH, stop=stop)
+            bus.run(stop=stop)
         finally:
             stop.set()
             publisher.join()

@@ -90,7 +90,7 @@ class StagedTransport(SyncTransport):
 
     def start(self, command: Command[R]) -> Reply[R]:
         """Runs it when its result is wanted, at the time of then."""
-        return Reply(lambda: self.run(command))
+        return Reply(lambda within_s: self.run(command, within_s=within_s))
 
     def _call(self, command: Command[Any], within_s: float | None = None) -> Any:
         command = self.stage.timed(command)

@@ -26,6 +26,7 @@ from omniq_typed.worker.ending import (
     tell,
     warn_not_taken,
 )
+from omniq_typed.worker.health import Vitals
 from omniq_typed.worker.heartbeat import STOP_PATIENCE_S, Heartbeat
 from omniq_typed.worker.invalid import invalid_job, settle_as_told, settle_by_policy
 from omniq_typed.worker.lane import (
@@ -53,6 +54,7 @@ async def run_async_worker(
     options: LaneOptions,
     heartbeat_interval_s: float | None = None,
     prepare: Callable[[], Steps[object] | None] = nothing,
+    vitals: Vitals | None = None,
 ) -> None:
     """Works on all routes until the stop is requested, once what `prepare` gives is done. Raises
     AuthenticationFailed, PermissionDenied, and what those steps raise. Cancelled from outside, it
@@ -234,7 +236,8 @@ class QueueLoop:
         return settle_as_told(queue, job, error, told)
 
     def _say(self, event: str) -> None:
-        tell(self._options.say, event)
+        if self._options.say is not None:
+            tell(self._options.say, event)
 
     async def _interrupt(self) -> None:
         """Cancels the handlers. One that does not end is left alone, its job given back."""

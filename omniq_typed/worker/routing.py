@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
+from omniq_typed.core.arguments import check_seconds
 from omniq_typed.core.backoff import JobBackoff
 from omniq_typed.core.command import Steps
 from omniq_typed.core.payloads import decode_untyped
@@ -41,6 +42,8 @@ class Consumer:
     raw_type: str = ""
     strict: bool = True
     on_invalid: InvalidPolicy | None = None
+    timeout_s: float | None = None
+    """How long one attempt may take; None: as long as it likes."""
     function: Callable[..., Any] | None = None
     """What the user registered; `handler` leads to it."""
 
@@ -235,11 +238,15 @@ class Route:
         return min(policies, key=lambda item: item[0])[1] if policies else DeadLetter()
 
 
-def untyped_route(queue: str, handler: Callable[[Any], Any]) -> Route:
-    """A queue whose jobs are plain dicts and lists, all for one handler."""
+def untyped_route(
+    queue: str, handler: Callable[[Any], Any], timeout_s: float | None = None
+) -> Route:
+    """A queue whose jobs are plain dicts and lists, all for one handler. Raises InvalidArgument."""
+    if timeout_s is not None:
+        check_seconds("timeout_s", timeout_s)
     route = Route(queue)
     name = getattr(handler, "__qualname__", repr(handler))
-    route.add(Consumer(queue, handler, JobBackoff(), concurrency=1, name=name))
+    route.add(Consumer(queue, handler, JobBackoff(), concurrency=1, name=name, timeout_s=timeout_s))
     return route
 
 

@@ -14,6 +14,8 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
+from omniq_typed.core.arguments import check_seconds
+
 log = logging.getLogger("omniq_typed.worker")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -29,15 +31,27 @@ class StopNow(BaseException):
 class StopRequest:
     """Made by a signal, by `request` or by the user's event, which is only read; never taken back.
 
-    `drain`: a running handler is waited for. Without it, it is interrupted and its job given back.
+    `drain`: a running handler is waited for, at most `grace_s` seconds where that is given. Without
+    it, it is interrupted and its job given back.
     """
 
-    def __init__(self, *, drain: bool, event: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        drain: bool,
+        event: threading.Event | None = None,
+        grace_s: float | None = None,
+        handle_signals: bool = True,
+    ) -> None:
+        """Raises InvalidArgument."""
         self.drain = drain
+        self.grace_s = None if grace_s is None else check_seconds("grace_s", grace_s, 0.0)
+        self._handle_signals = handle_signals
         self._event = event
         # Plain values, looked at again and again: a signal handler that took a lock (to set an
         # Event, to log) could wait for ever for the code that it interrupts.
         self._requested = False
+        self._hurried = False
         self._signum = 0
         self._breakable = False
         self._heard: SimpleQueue[int] = SimpleQueue()  # the one queue that a signal may put to
@@ -51,12 +65,28 @@ class StopRequest:
 
     @property
     def only_by_signal(self) -> bool:
-        """Whether the user gave no event, which cannot interrupt a handler as a signal can."""
-        return self._event is None
+        """Whether nothing but a signal stops it: the user gave no event, which cannot interrupt a
+        handler as a signal can."""
+        return self._event is None and self._handle_signals
 
     def request(self) -> None:
         """Stops the worker, from any thread."""
         self._requested = True
+
+    def hurry(self) -> None:
+        """Stops the worker, from any thread, and without grace: running jobs are given back now."""
+        self._hurried = True
+        self._requested = True
+
+    @property
+    def hurried(self) -> bool:
+        """Whether running jobs are waited for no longer."""
+        return self._hurried or not self.drain
+
+    @property
+    def only_handlers_end_it(self) -> bool:
+        """Whether nothing ends the wait for running handlers but themselves and a signal."""
+        return self.grace_s is None and self._handle_signals
 
     def wait(self, timeout_s: float = math.inf) -> bool:
         """Until the stop is requested, at most so long. Answers whether it is."""
@@ -85,9 +115,10 @@ class StopRequest:
 
     @contextmanager
     def signals(self) -> Generator[None]:
-        """Takes over SIGTERM and SIGINT while the worker runs; does nothing outside the main
-        thread, where Python cannot."""
-        if threading.current_thread() is not threading.main_thread():
+        """Takes over SIGTERM and SIGINT while the worker runs; does nothing where it is not to, and
+        outside the main thread, where Python cannot."""
+        in_main = threading.current_thread() is threading.main_thread()
+        if not (in_main and self._handle_signals):
             yield
             return
         teller = threading.Thread(target=self._tell, name="omniq-signals", daemon=True)

@@ -83,7 +83,7 @@ def on_order(ctx: Ctx[Order]) -> None:
     log.rpush("handled", f"{order.number} {ctx.msg_version} {version} {facts[0]} {facts[1]}")
 
 print("working")
-bus.run(prefetch=4)
+bus.run(max_prefetch=4)
 print("drained")
 """
 

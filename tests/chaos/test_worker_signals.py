@@ -127,10 +127,9 @@ def test_without_drain_the_job_is_given_back_at_once(
 def test_an_idle_worker_ends_promptly(
     redis_server: Server, watch: Watch, source: str, signum: signal.Signals
 ) -> None:
-    waiting = 4 if source is THREADS else 1
     with Program(source, redis_server.url, "drain", "0") as worker:
         wait_until(
-            lambda: redis_server.command("INFO", "clients")["blocked_clients"] == waiting,
+            lambda: redis_server.command("INFO", "clients")["blocked_clients"] == 1,
             "the worker waits for jobs",
             LONG_S,
         )

@@ -49,7 +49,7 @@ def catalogue_worker(
         with Bus(url, registry=REGISTRY, keep_completed=KEEP_COMPLETED) as bus:
             for form in FORMS:
                 bus.consumer(form.message_type)(_handler(form, handled))
-            bus.run(stop=stop, prefetch=PREFETCH)
+            bus.run(stop=stop, max_prefetch=PREFETCH)
 
     async def run_async(stop: threading.Event) -> None:
         async with AsyncBus(url, registry=REGISTRY, keep_completed=KEEP_COMPLETED) as bus:

@@ -665,7 +665,7 @@ def test_row_11_several_jobs_and_their_settlement_share_a_round_trip(
         bus.consumer(Order, concurrency=tasks)(handler_for(doors.face, on_order))
 
     forget_command_counts(any_server)
-    run_bus(any_server, doors.face, start, **({"prefetch": 20} if doors.face == "sync" else {}))
+    run_bus(any_server, doors.face, start, max_prefetch=20)
     counts = command_counts(any_server)
     assert len(handled) == jobs
     assert scripts_called(counts) <= jobs / 20 + 3

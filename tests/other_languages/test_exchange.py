@@ -63,7 +63,7 @@ def on_ordered(ctx: Ctx[ParcelOrdered]) -> None:
         ctx.exec.publish_json(packed, job_id=f"{{ctx.job_id}}:packed", timeout_ms={LEASE_MS})
 
 say("working")
-bus.run(prefetch=4)
+bus.run(max_prefetch=4)
 say("drained")
 """
 

@@ -158,7 +158,7 @@ def use_bus() -> None:
             Order("1", ["book"]), job_id="1", due_ms=0, gid="ada", ordering="relaxed"
         )
         assert_type(job_id, str)
-        bus.run(queues=["orders"], drain=False, prefetch=10, stop=stop)
+        bus.run(queues=["orders"], drain=False, grace_s=5, max_prefetch=10, stop=stop)
 
 
 # The asyncio twin

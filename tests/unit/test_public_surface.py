@@ -34,11 +34,11 @@ TWINS: list[tuple[type, type]] = [
     (SchemaStore, AsyncSchemaStore),
 ]
 SPECIAL = {"__init__": "__init__", "__enter__": "__aenter__", "__exit__": "__aexit__"}
-# An asyncio worker keeps as many jobs in hand as its consumers' concurrency says.
-ONLY_SYNC = {("Bus", "run"): {"prefetch"}}
+# Parameters that make sense for one of the two only.
+ONLY_SYNC: dict[tuple[str, str], set[str]] = {}
 # Calls that wait for nothing.
 PLAIN_IN_BOTH = {"consumer", "raw_consumer", "consumed", "on_invalid", "embedded", "from_env"}
-PLAIN_IN_BOTH |= {"__init__"}
+PLAIN_IN_BOTH |= {"__init__", "health"}
 
 twins = pytest.mark.parametrize(("sync", "aio"), TWINS, ids=lambda cls: cls.__name__)
 every_class = pytest.mark.parametrize("cls", [cls for pair in TWINS for cls in pair])
