@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from omniq_typed.core import admin, children
@@ -281,9 +282,8 @@ class AsyncExec:
 class _JobFacts(Generic[T_co]):
     """What `Ctx` and `AsyncCtx` share."""
 
-    def __init__(self, lease: Lease, payload: T_co) -> None:
-        self._lease = lease
-        self._payload = payload
+    _lease: Lease
+    _payload: T_co
 
     @property
     def payload(self) -> T_co:
@@ -386,16 +386,28 @@ class Ctx(_JobFacts[T_co]):
     """A job in the hands of a handler."""
 
     def __init__(self, lease: Lease, payload: T_co, publisher: Publisher) -> None:
-        super().__init__(lease, payload)
-        self.exec = Exec(publisher, lease.job)
+        self._lease = lease
+        self._payload = payload
+        self._publisher = publisher
+
+    @cached_property
+    def exec(self) -> Exec:
+        """What the handler may do on the same server."""
+        return Exec(self._publisher, self._lease.job)
 
 
 class AsyncCtx(_JobFacts[T_co]):
     """A job in the hands of an async handler."""
 
     def __init__(self, lease: Lease, payload: T_co, publisher: AsyncPublisher) -> None:
-        super().__init__(lease, payload)
-        self.exec = AsyncExec(publisher, lease.job)
+        self._lease = lease
+        self._payload = payload
+        self._publisher = publisher
+
+    @cached_property
+    def exec(self) -> AsyncExec:
+        """What the handler may do on the same server."""
+        return AsyncExec(self._publisher, self._lease.job)
 
 
 JobCtx: TypeAlias = Ctx[Any]

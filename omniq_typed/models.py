@@ -93,8 +93,7 @@ class Published(NamedTuple):
     stored_msg_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PublishResult:
+class PublishResult(NamedTuple):
     """What became of one message of `publish_many`.
 
     `duplicate`: a job with this id and the same content was there already. `error`: why the
@@ -178,8 +177,7 @@ class Outcome(StrEnum):
     """Left for other workers: delayed, the attempt taken back, the deferral counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The end of one lease. `delay_ms`, of RETRY and DEFER: None is the job's own backoff."""
 
     job_id: str
