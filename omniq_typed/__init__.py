@@ -25,6 +25,7 @@ from omniq_typed.middleware import AsyncMiddleware, Middleware
 from omniq_typed.models import (
     ChildAck,
     Lane,
+    HandlerInfo,
     LaneHealth,
     NewJob,
     PublishResult,
@@ -53,6 +54,7 @@ __all__ = [
     "Envelope",
     "Exponential",
     "Fixed",
+    "HandlerInfo",
     "HandlerTimeout",
     "InvalidJob",
     "InvalidOutcome",
