@@ -358,11 +358,17 @@ class Bus:
         waited for; and, before the first job, IncompatibleSchema. docs/worker.md.
         lua/commands/reserve.lua
         """
-        routes = self._consumers.routes(queues)
-        options = LaneOptions(max_prefetch=max_prefetch, poll_interval_s=poll_interval_s)
         request = StopRequest(
             drain=drain, event=stop, grace_s=grace_s, handle_signals=handle_signals
         )
+        options = LaneOptions(max_prefetch=max_prefetch, poll_interval_s=poll_interval_s)
+        self._run(request, queues, options)
+
+    def _run(
+        self, request: StopRequest, queues: Iterable[str] | None, options: LaneOptions
+    ) -> None:
+        """`run` with a request of the caller's own."""
+        routes = self._consumers.routes(queues)
         run_worker(
             self._publisher,
             routes,

@@ -21,13 +21,31 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Lease:
-    """One leased job, as the worker, its heartbeat and its handler see it."""
+    """One leased job, as the worker, its heartbeat and its handler see it.
+
+    `settling`: its result is on the way to the server; `told_before`: it was, and the reply got
+    lost; `watch`: what the heartbeat keeps of it.
+    """
+
+    __slots__ = (
+        "_on_lost",
+        "job",
+        "lock_until_ms",
+        "lost_because",
+        "queue",
+        "settling",
+        "told_before",
+        "watch",
+    )
 
     def __init__(self, queue: str, job: Reserved) -> None:
         self.queue = queue
         self.job = job
         self.lock_until_ms = job.lock_until_ms
         self.lost_because = ""
+        self.settling = False
+        self.told_before = False
+        self.watch: object | None = None
         self._on_lost: Callable[[], None] | None = None
 
     @property

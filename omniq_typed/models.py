@@ -257,7 +257,8 @@ class LaneHealth:
     """One lane of execution of a running worker; of an AsyncBus, one queue.
 
     `since_answered_s`: seconds since the server last answered it; `job_id`: what it runs at the
-    moment ('' = nothing, or many), for `working_s` seconds so far.
+    moment ('' = nothing, or many), for `working_s` seconds so far; `restarts`: how often it died of
+    a fault of the worker itself and was started again.
     """
 
     queue: str
@@ -266,6 +267,7 @@ class LaneHealth:
     since_answered_s: float
     job_id: str = ""
     working_s: float = 0.0
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

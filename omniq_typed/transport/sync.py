@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import redis
 from redis.exceptions import NoScriptError
@@ -61,7 +61,16 @@ class SyncTransport:
         """Whether the server is a cluster."""
         return isinstance(self.client, redis.RedisCluster)
 
-    def run(self, command: Command[R]) -> R:
+    def start(self, command: Command[R]) -> Later[R]:
+        """Stands in for the transport's own until that is merged."""
+        return Later(self, command)
+
+    def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
+        """Stands in for the transport's own until that is merged."""
+        self.wait_for_wake(queue, wait_s)
+        return self.run(command)
+
+    def run(self, command: Command[R], within_s: float | None = None) -> R:
         """Runs one command. Raises what its builder documents, and ServerError."""
         return command.parse(self._repeat(command.repeatable, lambda: self._call(command)))
 
@@ -156,3 +165,15 @@ class SyncTransport:
 
     def _execute(self, args: tuple[Any, ...], options: dict[str, Any] = RAW) -> Any:
         return self.client.execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+
+class Later(Generic[R]):
+    """Stands in for the transport's own until that is merged."""
+
+    def __init__(self, transport: SyncTransport, command: Command[R]) -> None:
+        self._transport = transport
+        self._command = command
+
+    def result(self) -> R:
+        """Runs it now."""
+        return self._transport.run(self._command)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from omniq_typed.context import Lease
@@ -15,7 +15,7 @@ from omniq_typed.core.command import Command
 from omniq_typed.core.reserve import reserve
 from omniq_typed.core.retry import failed
 from omniq_typed.errors import Fault, Reject, Retry, UndecodableJob
-from omniq_typed.models import Outcome, Reservation, Reserved, Settlement
+from omniq_typed.models import Outcome, Reservation, Reserved, Settled, Settlement
 from omniq_typed.publishing import Settings
 from omniq_typed.worker.routing import Consumer, Route
 
@@ -106,25 +106,42 @@ def settle_and_reserve(
 
 def still_held(unsettled: list[Ended]) -> list[Ended]:
     """Without the results whose lease was lost: those are another worker's to give."""
-    for lease, _ in unsettled:
-        if lease.lost:
-            log.warning(
-                "result of job %s in queue %s dropped: lease lost (%s)",
-                lease.job.job_id,
-                lease.queue,
-                lease.lost_because,
-            )
+    warn_of_lost(lease for lease, _ in unsettled if lease.lost)
     return [each for each in unsettled if not each[0].lost]
+
+
+def warn_of_lost(leases: Iterable[Lease]) -> None:
+    """Tells of results that are dropped."""
+    for lease in leases:
+        log.warning(
+            "result of job %s in queue %s dropped: lease lost (%s)",
+            lease.job.job_id,
+            lease.queue,
+            lease.lost_because,
+        )
 
 
 def warn_not_taken(queue: str, batch: list[Ended], reservation: Reservation) -> None:
     """Results that the server refused, but for those whose loss was told already."""
-    told = {lease.job.job_id for lease, _ in batch if lease.lost}
-    for settled in reservation.settled:
-        if settled.status == "ERR" and settled.job_id not in told:
-            log.warning(
-                "result of job %s in queue %s not taken: %s",
-                settled.job_id,
-                queue,
-                settled.detail,
-            )
+    warn_refused(queue, batch, reservation.settled)
+
+
+def warn_refused(queue: str, batch: list[Ended], settled: Iterable[Settled]) -> None:
+    """As `warn_not_taken`. Where a result was sent before in a call whose reply was lost, a refusal
+    only says that it was taken then."""
+    refused = [each for each in settled if each.status == "ERR"]
+    if not refused:
+        return
+    leases = {lease.job.job_id: lease for lease, _ in batch}
+    for each in refused:
+        lease = leases.get(each.job_id)
+        if lease is not None and lease.lost:
+            continue
+        told_before = lease is not None and lease.told_before
+        log.log(
+            logging.DEBUG if told_before else logging.WARNING,
+            "result of job %s in queue %s not taken: %s",
+            each.job_id,
+            queue,
+            each.detail,
+        )

@@ -17,14 +17,15 @@ long, so the lane hangs."""
 NOT_RUNNING = WorkerHealth(ready=False, live=True)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Pulse:
     """What a lane notes of itself in passing, plain values that any thread may read. Times are
     those of time.monotonic.
 
     `answered_at`: of the server's last answer, at first the lane's start; `came_back_at`: of the
     last answer or error; `job_id` and `began_at`: of the job it runs, '' and 0 = none; `refused`:
-    the last call failed; `hangs`: its handler cannot be ended; `ended`: it runs no more.
+    the last call failed; `hangs`: its handler cannot be ended; `ended`: it runs no more;
+    `restarts`: how often it died of a fault of our own and was started again.
     """
 
     queue: str
@@ -37,6 +38,7 @@ class Pulse:
     refused: bool = False
     hangs: bool = False
     ended: bool = False
+    restarts: int = 0
 
     def answered(self, now: float) -> None:
         """The server answered a reserve."""
@@ -54,7 +56,9 @@ class Pulse:
         job_id, began_at = self.job_id, self.began_at
         working_s = max(0.0, now - began_at) if job_id and began_at else 0.0
         since = max(0.0, now - self.answered_at)
-        return LaneHealth(self.queue, self.name, self._state(now), since, job_id, working_s)
+        return LaneHealth(
+            self.queue, self.name, self._state(now), since, job_id, working_s, self.restarts
+        )
 
     def _state(self, now: float) -> LaneState:
         if self.ended:

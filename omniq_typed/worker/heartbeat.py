@@ -1,12 +1,18 @@
 """Renews all leases of a process from one thread, so that a handler that never yields cannot stop
-it, in one call per queue."""
+it, in one call per queue.
+
+Leases come in batches, and most are settled long before they need renewing: a batch is looked at
+only when the first beat of one of its leases is due, a third of the lease after it began.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from omniq_typed.context import Lease
@@ -24,7 +30,7 @@ STOP_PATIENCE_S = 5.0
 """How long a stopping worker waits for a beat that is under way."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watched:
     """A lease under watch. Times in seconds of the monotonic clock."""
 
@@ -32,6 +38,16 @@ class _Watched:
     interval_s: float
     next_beat_at: float
     ends_at: float
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """Leases taken together, of which none was due for a beat yet; `left`: those still watched."""
+
+    leases: Sequence[Lease]
+    left: int
+    began_at: float
+    first_beat_at: float
 
 
 class Heartbeat:
@@ -42,7 +58,9 @@ class Heartbeat:
             check_seconds("heartbeat_interval_s", interval_s)
         self._transport = transport
         self._interval_s = interval_s
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[Lease, _Watched] = {}
+        self._batches: dict[_Batch, None] = {}
+        self._wakes_at = math.inf
         self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="omniq-heartbeat", daemon=True)
@@ -67,20 +85,52 @@ class Heartbeat:
         """Whether the thread lives."""
         return self._thread.is_alive()
 
-    def watch(self, lease: Lease) -> None:
+    def watch(self, lease: Lease, since: float | None = None) -> None:
         """Renews this lease from now on."""
-        now = time.monotonic()
-        timeout_ms = lease.job.timeout_ms
-        interval = beat_interval_s(timeout_ms, self._interval_s)
-        watched = _Watched(lease, interval, now + interval, now + lease_s(timeout_ms))
+        self.watch_all([lease], since)
+
+    def watch_all(self, leases: Sequence[Lease], since: float | None = None) -> None:
+        """Renews these from now on. `since`: when they were asked for, by time.monotonic, and so a
+        time at which none had begun; None: now. The sequence must not change any more."""
+        if not leases:
+            return
+        began_at = time.monotonic() if since is None else since
+        shortest_ms = min([lease.job.timeout_ms for lease in leases])
+        if shortest_ms <= 0:  # means another, longer one: see core/lease.py
+            intervals = (beat_interval_s(it.job.timeout_ms, self._interval_s) for it in leases)
+            interval_s = min(intervals)
+        else:
+            interval_s = beat_interval_s(shortest_ms, self._interval_s)
+        batch = _Batch(leases, len(leases), began_at, began_at + interval_s)
+        for lease in leases:
+            lease.watch = batch
         with self._changed:
-            self._watched[lease.job.lease_token] = watched
-            self._changed.notify()
+            self._batches[batch] = None
+            if batch.first_beat_at < self._wakes_at:
+                self._changed.notify()
 
     def unwatch(self, lease: Lease) -> None:
         """Renews it no longer: settled, or given up."""
+        self.unwatch_all([lease])
+
+    def unwatch_all(self, leases: Iterable[Lease]) -> None:
+        """Renews these no longer."""
         with self._changed:
-            self._watched.pop(lease.job.lease_token, None)
+            for lease in leases:
+                self._drop(lease)
+
+    def _drop(self, lease: Lease) -> bool:
+        """Whether it was watched."""
+        batch, lease.watch = lease.watch, None
+        if batch is None:
+            return False
+        if isinstance(batch, _Batch):
+            batch.left -= 1
+            if not batch.left:
+                self._batches.pop(batch, None)
+        else:
+            self._watched.pop(lease, None)
+        return True
 
     def _run(self) -> None:
         while True:
@@ -88,13 +138,34 @@ class Heartbeat:
                 if self._stopped:
                     return
                 now = time.monotonic()
+                self._open_batches(now)
                 due = [each for each in self._watched.values() if each.next_beat_at <= now]
                 if not due:
-                    beats = (each.next_beat_at for each in self._watched.values())
-                    first = min(beats, default=None)
-                    self._changed.wait(None if first is None else first - now)
+                    self._wakes_at = self._first_beat_at()
+                    wait_s = self._wakes_at - now
+                    self._changed.wait(None if wait_s == math.inf else wait_s)
+                    self._wakes_at = -math.inf
                     continue
             self._beat(due)
+
+    def _first_beat_at(self) -> float:
+        beats = [each.next_beat_at for each in self._watched.values()]
+        beats += [batch.first_beat_at for batch in self._batches]
+        return min(beats, default=math.inf)
+
+    def _open_batches(self, now: float) -> None:
+        """Leases of batches that are due are watched one by one from here on."""
+        for batch in [each for each in self._batches if each.first_beat_at <= now]:
+            del self._batches[batch]
+            for lease in batch.leases:
+                if lease.watch is not batch:
+                    continue
+                timeout_ms = lease.job.timeout_ms
+                interval_s = beat_interval_s(timeout_ms, self._interval_s)
+                ends_at = batch.began_at + lease_s(timeout_ms)
+                watched = _Watched(lease, interval_s, batch.began_at + interval_s, ends_at)
+                lease.watch = watched
+                self._watched[lease] = watched
 
     def _beat(self, due: list[_Watched]) -> None:
         by_queue: dict[str, list[_Watched]] = defaultdict(list)
@@ -106,8 +177,12 @@ class Heartbeat:
             # One try only: on a server that hangs, each more would hide for its whole timeout that
             # leases have ended. `_postpone` tries again.
             command = replace(heartbeat(queue, leases), repeatable=False)
+            # An answer is of use as long as a lease runs; where one is over already, it is worth
+            # no more than another try.
+            left_s = max(min(each.ends_at for each in watched) - sent_at, 0.0)
+            within_s = max(left_s, after_failed_beat_s(watched[0].interval_s), 0.05)
             try:
-                results = self._transport.run(command)
+                results = self._transport.run(command, within_s=within_s)
                 for each, result in zip(watched, results, strict=True):
                     self._note(each, result, sent_at)
             except ServerError as error:
@@ -120,7 +195,10 @@ class Heartbeat:
     def _note(self, watched: _Watched, result: HeartbeatResult, sent_at: float) -> None:
         lease = watched.lease
         if result.lock_until_ms is None:
-            self._give_up(watched, result.error)
+            if lease.settling:  # it was settled meanwhile; the answer to that says how
+                watched.next_beat_at = sent_at + watched.interval_s
+            else:
+                self._give_up(watched, result.error)
             return
         lease.lock_until_ms = result.lock_until_ms
         watched.next_beat_at = sent_at + watched.interval_s
@@ -133,17 +211,17 @@ class Heartbeat:
             if now >= each.ends_at:
                 self._give_up(each, "it ended while the server could not be reached")
             else:
-                each.next_beat_at = now + after_failed_beat_s(each.interval_s)
+                # No later than the end: the handler is to learn of it in time.
+                again_at = now + after_failed_beat_s(each.interval_s)
+                each.next_beat_at = min(again_at, each.ends_at)
 
     def _give_up(self, watched: _Watched, because: str) -> None:
+        lease = watched.lease
         with self._changed:
-            if self._watched.pop(watched.lease.job.lease_token, None) is None:
+            if not self._drop(lease):
                 return  # settled while the beat was under way
-        job = watched.lease.job
-        log.warning(
-            "lease of job %s in queue %s lost: %s", job.job_id, watched.lease.queue, because
-        )
+        log.warning("lease of job %s in queue %s lost: %s", lease.job.job_id, lease.queue, because)
         try:
-            watched.lease.mark_lost(because)
+            lease.mark_lost(because)
         except RuntimeError:  # the event loop that wanted to know is closed
-            log.debug("nobody is left to tell about job %s", job.job_id)
+            log.debug("nobody is left to tell about job %s", lease.job.job_id)

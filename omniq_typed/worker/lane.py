@@ -1,6 +1,9 @@
 """One lane of execution: a thread that takes jobs of one queue and runs them one after another.
 
-The way of a job: reserve -> find the consumer -> decode -> handler -> settle with the next reserve.
+Quick jobs come in batches, and the next batch is asked for before the present one is worked off, so
+that server and worker work at the same time; slow ones come one by one, and nothing waits behind
+them. The way of a job: reserve -> find the consumer -> decode -> handler -> settle with a later
+reserve.
 """
 
 from __future__ import annotations
@@ -9,37 +12,32 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from omniq_typed.context import Ctx, Lease
+from omniq_typed.context import Lease
 from omniq_typed.core.arguments import check_int, check_seconds
-from omniq_typed.core.prefetch import MAX_PREFETCH
+from omniq_typed.core.prefetch import MAX_PREFETCH, Prefetch
 from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE
-from omniq_typed.core.retry import given_back, succeeded
+from omniq_typed.core.retry import given_back
 from omniq_typed.core.waiting import POLL_INTERVAL_S, idle_wait_s, reconnect_wait_s
-from omniq_typed.errors import ServerError, UndecodableJob
-from omniq_typed.models import Reservation, Reserved, Settlement
+from omniq_typed.errors import ServerError
+from omniq_typed.models import LaneHealth, Outcome, Reservation, Settlement
 from omniq_typed.publishing import Publisher
-from omniq_typed.worker.ending import (
-    Ended,
-    failure,
-    open_job,
-    settle_and_reserve,
-    still_held,
-    tell,
-    warn_not_taken,
-)
+from omniq_typed.worker.deliveries import GIVE_UP_AFTER_STOP_S, Answer, Deliveries
+from omniq_typed.worker.door import Door
+from omniq_typed.worker.ending import described
+from omniq_typed.worker.forks import FORKS, leave_child
+from omniq_typed.worker.health import Pulse
 from omniq_typed.worker.heartbeat import Heartbeat
-from omniq_typed.worker.invalid import invalid_job, settle_as_told, settle_by_policy
 from omniq_typed.worker.patience import FATAL, run_patiently
-from omniq_typed.worker.routing import Consumer, Route
-from omniq_typed.worker.stopping import StopNow, StopRequest
+from omniq_typed.worker.routing import Route
+from omniq_typed.worker.running import JobRunner
+from omniq_typed.worker.stopping import StopRequest
+
+__all__ = ["GIVE_UP_AFTER_STOP_S", "LISTEN_STEP_S", "Lane", "LaneOptions", "idle_s"]
 
 log = logging.getLogger("omniq_typed.worker")
 
-GIVE_UP_AFTER_STOP_S = 5.0
-"""How long a stopping worker tries to deliver results to a server that is away."""
 LISTEN_STEP_S = 0.5
 """One blocking call for a wake token. Short, because nothing can break it off: a thread that waits
 for the server notices a stop only after it, and it has to end before the client's own timeout."""
@@ -59,8 +57,13 @@ class LaneOptions:
         check_seconds("poll_interval_s", self.poll_interval_s)
 
 
+def ignore() -> None:
+    """Nobody wants to know that a lane has work."""
+
+
 class Lane:
-    """Runs in the thread that calls `run`."""
+    """Runs in the thread that calls `run`. `running`: the lease of the job that its handler has at
+    the moment; `retired`: another lane has taken its place, and it ends as soon as it can."""
 
     def __init__(
         self,
@@ -69,20 +72,37 @@ class Lane:
         heartbeat: Heartbeat,
         stop: StopRequest,
         options: LaneOptions,
+        *,
+        name: str = "omniq-lane",
+        door: Door | None = None,
+        on_work: Callable[[], None] = ignore,
     ) -> None:
-        self._publisher = publisher
+        """`door`: where it waits with the other lanes of its queue. `on_work`: called when it has
+        got jobs."""
+        self.route = route
+        self.pulse = Pulse(route.queue, name)
+        self.running: Lease | None = None
+        self.retired = False
+        self.deliveries = Deliveries(publisher, route.queue, heartbeat, stop, self.pulse)
+        self.runner = JobRunner(publisher, route, stop, options.say)
+        self.door = door or Door(route.queue)
         self._transport = publisher.transport
-        self._route = route
         self._heartbeat = heartbeat
         self._stop = stop
         self._options = options
-        self._unsettled: list[Ended] = []
-        self._running: list[Lease] = []
+        self._on_work = on_work
+        self._prefetch = Prefetch(options.max_prefetch)
+        self._asked = 0
+        self._idle = False
 
     @property
     def queue(self) -> str:
         """The queue that this lane works on."""
-        return self._route.queue
+        return self.route.queue
+
+    def work(self, lease: Lease) -> Settlement:
+        """One job from decoding to its settlement. Never raises."""
+        return self.runner.work(lease)
 
     def run(self) -> None:
         """Works until the stop is requested and the last result is delivered.
@@ -90,161 +110,158 @@ class Lane:
         Raises AuthenticationFailed, PermissionDenied; waits through every other ServerError.
         """
         try:
-            while True:
-                wanted = 0 if self._stop.requested else self._options.max_prefetch
-                reservation = self._settle_and_reserve(wanted)
-                if reservation is None:
-                    return
+            while (answer := self._next()) is not None:
+                reservation = answer.reservation
                 if reservation.jobs:
-                    self._work_off(reservation.jobs)
-                elif self._stop.requested:
+                    self._idle = False
+                    self._work_off(answer)
+                elif self._ends and not self.deliveries.is_loaded:
                     return
                 else:
-                    self._wait(reservation)
+                    self._idle = self._asked > 0
         finally:
-            # Other lanes may work for hours yet: what this one could not settle is not to be
-            # kept alive with theirs.
-            for lease in self._running:
-                self._heartbeat.unwatch(lease)
+            self.door.leave(self.pulse)
 
-    def abandon(self) -> list[Settlement]:
-        """Called from another thread after an undrained stop: how the jobs that this lane holds are
-        to end now. What the lane itself still finds out about them is dropped."""
-        mine = list(self._running)
-        done = dict(self._unsettled)
-        ends = [done.get(lease) or given_back(lease.job) for lease in mine if not lease.lost]
-        for lease in mine:
-            self._heartbeat.unwatch(lease)
-            lease.mark_lost("the worker was stopped")
-        return ends
+    def end(self) -> None:
+        """Called when `run` is over for good."""
+        self.pulse.ended = True
+        self.deliveries.forget()
 
-    def _work_off(self, jobs: tuple[Reserved, ...]) -> None:
+    def abandon(self) -> None:
+        """Called from another thread after an undrained stop: what this lane holds is given back
+        under its feet. What it still finds out about the running job is dropped. Raises
+        ServerError."""
+        running = self.running
+        if running is None:
+            self.deliveries.unload()
+            return
+        # From here on a result that the lane finds is dropped; one that it has found counts.
+        running.mark_lost("the worker was stopped")
+        found = dict(list(self.deliveries.done))
+        self.deliveries.unload([(running, found.get(running) or given_back(running.job))])
+
+    def recover(self, error: BaseException) -> None:
+        """After `run` died of a fault of our own: nothing that it held is lost, and the job it had
+        in hand has failed an attempt."""
+        self.pulse.restarts += 1
+        self.pulse.job_id = ""
+        running, self.running = self.running, None
+        if running is not None:
+            job = running.job
+            said = f"the worker failed: {described(error)}"
+            settlement = Settlement(job.job_id, job.lease_token, Outcome.RETRY, message=said)
+            self.deliveries.done.append((running, settlement))
+        self.deliveries.release_waiting()
+        self._idle = False
+
+    def health(self, now: float) -> LaneHealth:
+        """As of now, by time.monotonic. While it sleeps, the lane that listens in its place tells
+        how the server answers."""
+        asleep, listener = self.door.is_asleep(self.pulse), self.door.listener
+        mine = self.pulse.health(now)
+        if not asleep or self.pulse.ended:
+            return mine
+        told = (listener or self.pulse).health(now)
+        state = told.state if listener is not None and told.state != "working" else "idle"
+        return replace(mine, state=state, since_answered_s=told.since_answered_s)
+
+    @property
+    def _ends(self) -> bool:
+        return self.retired or self._stop.requested
+
+    def _next(self) -> Answer | None:
+        """The answer to the next question for jobs, once what is done is on its way. None: this is
+        the end."""
+        landed = self.deliveries.landed()
+        if landed is not None:
+            self.door.note(landed.reservation, time.monotonic())
+            if landed.reservation.jobs:
+                return landed
+        self._asked = 0 if self._ends else self._prefetch.wanted()
+        if self._asked and self._idle and not self.deliveries.done:
+            return self._listen()
+        answer = self.deliveries.exchange(self._asked)
+        if answer is not None:
+            self.door.note(answer.reservation, time.monotonic())
+        return answer
+
+    def _work_off(self, answer: Answer) -> None:
         """Runs jobs in order; leaves their settlements."""
+        jobs, deliveries = answer.reservation.jobs, self.deliveries
+        queue = self.queue
+        leases = [Lease(queue, job) for job in jobs]
+        self._heartbeat.watch_all(leases, answer.asked_at)
+        deliveries.waiting.extend(leases)
         # Where that is broken off by a stop, the jobs are given back below.
-        run_patiently(self._transport, lambda: self._route.learning(jobs), self._stop)
-        self._running = [Lease(self.queue, job) for job in jobs]
-        for lease in self._running:
-            self._heartbeat.watch(lease)
-        for lease in self._running:
-            self._unsettled.append((lease, self.work(lease)))
+        run_patiently(self._transport, lambda: self.route.learning(jobs), self._stop)
+        self._on_work()
+        if self._prefetch.is_quick and len(jobs) >= self._asked > 0 and not self._ends:
+            self._asked = self._prefetch.wanted()
+            deliveries.start(self._asked)
+        began_at = time.monotonic()
+        worked = self._run_waiting(began_at)
+        self._prefetch.note(worked, time.monotonic() - began_at)
 
-    def work(self, lease: Lease) -> Settlement:
-        """One job from decoding to its settlement. Never raises."""
-        job = lease.job
-        if self._stop.requested or lease.lost:  # lost while others of its batch ran
-            return given_back(job)
+    def _run_waiting(self, now: float) -> int:
+        """Runs what the overseer does not take away. How many jobs."""
+        work, pulse, deliveries = self.runner.work, self.pulse, self.deliveries
+        take, put, clock = deliveries.waiting.popleft, deliveries.done.append, time.monotonic
+        forks = FORKS.count
+        worked = 0
         try:
-            try:
-                consumer, payload = open_job(self._route, job)
-            except UndecodableJob as error:
-                return self._end_undecodable(job, error)
-            return self._handle(lease, consumer, payload)
-        except (StopNow, KeyboardInterrupt):
-            self._stop.request()
-            # The handler may have been cut off between a command and its reply.
-            self._transport.drop_idle_connections()
-            log.warning("job %s in queue %s interrupted and given back", job.job_id, lease.queue)
-            return given_back(job)
+            while True:
+                self.running = lease = take()
+                pulse.began_at = now
+                pulse.job_id = lease.job.job_id
+                settlement = work(lease)
+                if FORKS.count != forks:
+                    leave_child()
+                put((lease, settlement))
+                self.running = None
+                now = clock()
+                worked += 1
+        except IndexError:
+            if self.running is not None:
+                raise  # not the end of the jobs, but a fault of ours
+        pulse.job_id = ""
+        return worked
 
-    def _handle(self, lease: Lease, consumer: Consumer, payload: Any) -> Settlement:
-        job = lease.job
-        ctx = Ctx(lease, payload, self._publisher)
-        self._say(f"start {job.job_id} (attempt {job.attempt} of {job.max_attempts})")
-        started = time.monotonic()
+    def _listen(self) -> Answer:
+        """Waits for work, or until it is time to look for it."""
+        if not self.door.wait_for_turn(self.pulse):
+            return _nothing()
         try:
-            self._call(consumer.handler, ctx)
-        except (StopNow, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # SystemExit too: it must not end the lane
-            settlement = failure(consumer, lease, error)
-            self._say(f"failed {job.job_id}: {settlement.message}")
-            return settlement
-        self._say(f"done {job.job_id} in {time.monotonic() - started:.3f} s")
-        return succeeded(job)
-
-    def _call(self, function: Callable[[Any], Any], argument: object) -> Any:
-        """The user's code, which an undrained stop may cut off."""
-        if self._stop.drain:
-            return function(argument)
-        with self._stop.breakable():
-            return function(argument)
-
-    def _end_undecodable(self, job: Reserved, error: UndecodableJob) -> Settlement:
-        handler = self._route.invalid_handler
-        if handler is None:
-            return settle_by_policy(self.queue, job, error, self._route.invalid_policy(job))
-        try:
-            told = self._call(handler, invalid_job(self.queue, job, error))
-        except (StopNow, KeyboardInterrupt):
-            raise
-        except BaseException as raised:
-            told = raised
-        return settle_as_told(self.queue, job, error, told)
-
-    def _say(self, event: str) -> None:
-        if self._options.say is not None:
-            tell(self._options.say, event)
-
-    def _settle_and_reserve(self, wanted: int) -> Reservation | None:
-        """One round trip; waits for the server to come back. None: stopped, and either nothing was
-        left to deliver or the server stayed away."""
-        failures = 0
-        give_up_at = 0.0
-        while True:
-            self._unsettled = still_held(self._unsettled)
-            if wanted == 0 and not self._unsettled:
-                return None
-            command = settle_and_reserve(
-                self.queue, self._publisher.settings, wanted, self._unsettled
-            )
-            try:
-                reservation = self._transport.run(command)
-            except FATAL:
-                raise
-            except ServerError as error:
-                failures += 1
-                if self._stop.requested:
-                    wanted = 0
-                    give_up_at = give_up_at or time.monotonic() + GIVE_UP_AFTER_STOP_S
-                    if time.monotonic() > give_up_at:
-                        log.error("server away, %d results lost: %s", len(self._unsettled), error)
-                        return None
-                wait = reconnect_wait_s(failures, random.random())
-                log.warning("queue %s: %s; trying again in %.1f s", self.queue, error, wait)
-                self._pause(wait)
-                continue
-            if failures:
-                log.warning("queue %s: the server is back", self.queue)
-            self._note_settled(reservation)
-            return reservation
-
-    def _pause(self, seconds: float) -> None:
-        if self._stop.requested:
-            time.sleep(min(seconds, 0.2))
-        else:
-            self._stop.wait(seconds)
-
-    def _note_settled(self, reservation: Reservation) -> None:
-        warn_not_taken(self.queue, self._unsettled, reservation)
-        for lease, _ in self._unsettled:
-            self._heartbeat.unwatch(lease)
-        self._unsettled = []
-        self._running = []
-
-    def _wait(self, reservation: Reservation) -> None:
-        """Until a publisher wakes a worker, something falls due, or the poll interval is over."""
-        ends_at = time.monotonic() + idle_s(reservation, self._options.poll_interval_s)
-        try:
-            while not self._stop.requested and (left := ends_at - time.monotonic()) > 0:
-                step_s = max(0.001, min(left, LISTEN_STEP_S))  # 0 would mean for ever
-                if self._transport.wait_for_wake(self.queue, step_s):
-                    return
+            answer = self._hear()
         except FATAL:
             raise
         except ServerError as error:
             # If it is the server, the next reserve meets the same trouble and knows how to wait.
             log.info("queue %s: %s", self.queue, error)
-            self._pause(reconnect_wait_s(1, random.random()))
+            self.deliveries.pause(reconnect_wait_s(1, random.random()))
+            answer = None
+        if answer is None:
+            self._idle = False
+            return _nothing()
+        self.door.note(answer.reservation, time.monotonic())
+        if answer.reservation.jobs:
+            self.door.leave(self.pulse)
+        return answer
+
+    def _hear(self) -> Answer | None:
+        """At most for the poll interval, in steps within which a stop is noticed. None: stopped."""
+        self._on_work()  # the overseer is to know until when nothing falls due
+        ends_at = time.monotonic() + self._options.poll_interval_s
+        while (left := ends_at - time.monotonic()) > LISTEN_STEP_S:
+            if self._transport.wait_for_wake(self.queue, LISTEN_STEP_S):
+                return self.deliveries.exchange(self._asked)
+            if self._ends:
+                return None
+            self.pulse.came_back_at = time.monotonic()
+        return self.deliveries.listen(max(0.001, left), self._asked)
+
+
+def _nothing() -> Answer:
+    return Answer(Reservation(False, 0, 0, 0, 0, (), ()), 0.0)
 
 
 def idle_s(reservation: Reservation, poll_interval_s: float) -> float:

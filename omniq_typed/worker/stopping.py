@@ -51,6 +51,7 @@ class StopRequest:
         # Plain values, looked at again and again: a signal handler that took a lock (to set an
         # Event, to log) could wait for ever for the code that it interrupts.
         self._requested = False
+        self._hurried = False
         self._signum = 0
         self._breakable = False
         self._heard: SimpleQueue[int] = SimpleQueue()  # the one queue that a signal may put to
@@ -71,6 +72,21 @@ class StopRequest:
     def request(self) -> None:
         """Stops the worker, from any thread."""
         self._requested = True
+
+    def hurry(self) -> None:
+        """Stops the worker, from any thread, and without grace: running jobs are given back now."""
+        self._hurried = True
+        self._requested = True
+
+    @property
+    def hurried(self) -> bool:
+        """Whether running jobs are waited for no longer."""
+        return self._hurried or not self.drain
+
+    @property
+    def only_handlers_end_it(self) -> bool:
+        """Whether nothing ends the wait for running handlers but themselves and a signal."""
+        return self.grace_s is None and self._handle_signals
 
     def wait(self, timeout_s: float = math.inf) -> bool:
         """Until the stop is requested, at most so long. Answers whether it is."""
