@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.worker_program import PROGRAM, Publish, Start, Worker, runs
+from tests.cli.worker_program import LONG_S, PROGRAM, Publish, Start, Worker, runs
 from tests.servers import Server, wait_until
-from tests.workers import LONG_S, Watch
+from tests.workers import Watch
 
 TWO = ("--processes", "2", "--health-port", "0")
 
@@ -134,15 +134,14 @@ def test_an_edit_starts_it_anew_and_a_broken_one_waits_for_the_next(
         worker.says("queue tasks (1 at once)")
         job_id = publish("long", 60)
         worker.wait_for("long")
-        app.write_text(PROGRAM.replace('say("done"', 'say("edited"'))
+        app.write_text(PROGRAM.replace('"done"', '"edited"'))
         worker.says("app.py: starting anew")
         # The running job was given back, and is run again.
         assert worker.wait_for("long").split()[1] == job_id
         app.write_text("def broken(:\n")
         worker.says("SyntaxError")
         worker.says("waiting for an edit")
-        app.write_text(PROGRAM.replace('say("done"', 'say("mended"').replace("60", "0"))
-        publish("quick")
-        worker.wait_for("quick")
+        app.write_text(PROGRAM.replace("+ task.seconds", "").replace('"done"', '"mended"'))
+        assert worker.wait_for("mended") == f"mended {job_id}"
         worker.signal(signal.SIGINT)
         assert worker.exit_code() == 0

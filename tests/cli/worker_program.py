@@ -18,8 +18,10 @@ from typing import Any
 
 from omniq_typed import Registry, message
 from tests.servers import wait_until
-from tests.workers import LONG_S, ROOT, Process
+from tests.workers import ROOT, Process
 
+LONG_S = 60.0
+"""Starting three processes on a busy machine takes long; reaching it is a failure."""
 REGISTRY = Registry(strict_types=False)
 
 
@@ -103,6 +105,12 @@ class Worker(Process):
     def said(self) -> str:
         """Its standard error so far."""
         return "".join(self.errors)
+
+    def wait_for(self, word: str, timeout_s: float = LONG_S) -> str:
+        return super().wait_for(word, timeout_s)
+
+    def exit_code(self, timeout_s: float = LONG_S) -> int:
+        return super().exit_code(timeout_s)
 
     def says(self, words: str) -> None:
         """Waits until its standard error has these words."""

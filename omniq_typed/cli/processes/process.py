@@ -7,16 +7,14 @@ whoever asks the probes.
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import math
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
-from typing import Any
 
 from omniq_typed.async_bus import AsyncBus
 from omniq_typed.bus import Bus
@@ -27,6 +25,9 @@ from omniq_typed.cli.processes.options import WorkerOptions
 from omniq_typed.cli.processes.probes import State
 from omniq_typed.cli.processes.signals import Listener, stop_signals
 from omniq_typed.models import LaneHealth, WorkerHealth
+from omniq_typed.worker.event_loop import run_async
+from omniq_typed.worker.lane import LaneOptions
+from omniq_typed.worker.stopping import StopRequest
 
 log = logging.getLogger("omniq_typed.worker")
 
@@ -34,7 +35,7 @@ TURN_S = 0.5
 END_PATIENCE_S = 5.0
 """How long after its grace the bus may take to end before the process leaves without it."""
 ORPHAN_GRACE_S = 2.0
-"""What running jobs have where the supervisor is gone: whoever restarts it must not meet us."""
+"""What running jobs have where the supervisor is gone."""
 
 
 class WorkerProcess:
@@ -42,20 +43,21 @@ class WorkerProcess:
 
     def __init__(self, bus: Bus | AsyncBus, options: WorkerOptions, link: Link | None) -> None:
         """`link`: to the supervisor, if there is one."""
+        self._listener: Listener
         self._bus = bus
         self._options = options
         self._link = link
-        self._stop = threading.Event()
+        self._stop = StopRequest(drain=options.drain, grace_s=options.grace_s, handle_signals=False)
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="omniq-bus", daemon=True)
-        self._listener = Listener()
         self._code = int(Exit.DRAINED)
-        self._leave_at = float("inf")
+        self._hurry_at = self._leave_at = math.inf
         self._stuck_since = 0.0
 
     def run(self) -> int:
         """Until a signal, a stuck lane, or what the bus raises: answers the exit code, or raises
         that. Where the bus does not end, it is the process that ends here."""
+        self._listener = Listener()
         # A supervisor sends SIGTERM for whatever he heard himself.
         signums = stop_signals() if self._link is None else [signal.SIGTERM]
         with self._listener.listening(signums), closing(self._listener):
@@ -76,7 +78,7 @@ class WorkerProcess:
     def look(self) -> State:
         """For the probes."""
         health = self._bus.health()
-        ready = health.ready and not self._stop.is_set()
+        ready = health.ready and not self._stop.requested
         return State(health.live, ready, {**asdict(health), "ready": ready, "pid": os.getpid()})
 
     def _work(self) -> None:
@@ -97,7 +99,7 @@ class WorkerProcess:
         for signum in self._listener.heard():
             if self._link is not None:
                 self._ask_to_stop()
-            elif self._stop.is_set():
+            elif self._stop.requested:
                 log.warning("%s again: leaving at once, leases run out", signum.name)
                 leave(of_signal(signum))
             else:
@@ -105,19 +107,24 @@ class WorkerProcess:
                 log.warning("%s: stopping, %s; once more to leave at once", signum.name, how)
                 self._ask_to_stop()
 
-    def _ask_to_stop(self, within_s: float | None = None) -> None:
+    def _ask_to_stop(self, *, within_s: float | None = None) -> None:
+        """`within_s`: the grace has to be over by then, however long it was to be."""
         grace_s = self._options.grace_s if within_s is None else within_s
-        leave_at = time.monotonic() + grace_s + END_PATIENCE_S
-        if not self._stop.is_set() or within_s is not None:
-            self._leave_at = min(self._leave_at, leave_at)
-        self._stop.set()
+        if not self._stop.requested or within_s is not None:
+            self._leave_at = min(self._leave_at, time.monotonic() + grace_s + END_PATIENCE_S)
+        if within_s is not None:
+            self._hurry_at = time.monotonic() + within_s
+        self._stop.request()
 
     def _heed_supervisor(self) -> None:
+        """A worker does not outlive its supervisor: whoever restarts that must not meet us."""
         if self._link is not None and self._link.is_broken():
             log.error("the supervisor is gone: stopping within %g s", ORPHAN_GRACE_S)
             self._link = None
-            self._code = self._code or int(Exit.CRASHED)
-            self._ask_to_stop(ORPHAN_GRACE_S)
+            self._code = int(Exit.CRASHED)
+            self._ask_to_stop(within_s=ORPHAN_GRACE_S)
+        if time.monotonic() >= self._hurry_at:
+            self._stop.hurry()
 
     def _watch_health(self) -> None:
         """Tells the supervisor, and ends a worker of which a lane is stuck for too long."""
@@ -125,7 +132,7 @@ class WorkerProcess:
         if self._link is not None:
             self._link.tell(Message("health", health=dict(self.look().body)))
         now, patience_s = time.monotonic(), self._options.stuck_after_s
-        if health.live or self._stop.is_set() or not patience_s:
+        if health.live or self._stop.requested or not patience_s:
             self._stuck_since = 0.0
             return
         self._stuck_since = self._stuck_since or now
@@ -144,33 +151,19 @@ def _stuck(health: WorkerHealth) -> str:
     return ", ".join(lanes) or "a thread of the worker has died"
 
 
-def run_bus(bus: Bus | AsyncBus, options: WorkerOptions, stop: threading.Event) -> None:
+def run_bus(bus: Bus | AsyncBus, options: WorkerOptions, stop: StopRequest) -> None:
     """Until the stop. Raises what `Bus.run` raises."""
-    told: dict[str, Any] = {
-        "queues": options.queues or None,
-        "drain": options.drain,
-        "grace_s": options.grace_s,
-        "poll_interval_s": options.poll_interval_s,
-        "max_prefetch": options.max_prefetch,
-    }
+    queues = options.queues or None
+    lane_options = LaneOptions(
+        max_prefetch=options.max_prefetch, poll_interval_s=options.poll_interval_s
+    )
     if isinstance(bus, Bus):
         with bus:
-            bus.run(**told, stop=stop, handle_signals=False)
+            bus._run(stop, queues, lane_options)
         return
 
     async def work() -> None:
         async with bus:
-            await bus.run(**told, stop=stop, handle_signals=False)
+            await bus._run(stop, queues, lane_options)
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(work())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+    run_async(work())

@@ -126,3 +126,4 @@ def _set_up_logging(level: str) -> None:
     if not logging.getLogger().handlers:
         logging.basicConfig(stream=sys.stderr, format=LOG_FORMAT, level=level.upper())
     logging.getLogger("omniq_typed").setLevel(level.upper())
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells every edit once more

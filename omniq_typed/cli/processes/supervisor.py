@@ -36,8 +36,8 @@ class Supervisor:
     def __init__(self, options: WorkerOptions) -> None:
         self._options = options
         self._places = [Place(n + 1) for n in range(options.processes)]
-        self._listener = Listener()
-        self._watcher = Watcher(self._listener.wake_up) if options.reload else None
+        self._listener: Listener
+        self._watcher = Watcher(lambda: self._listener.wake_up()) if options.reload else None
         self._stopping = False
         self._codes: list[int] = []
         self._told: set[tuple[str, ...]] = set()
@@ -45,6 +45,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Until a signal, or what an operator has to mend. Answers the exit code."""
+        self._listener = Listener()
         # The processes heed the same ones, once each: it does no harm that a terminal or systemd
         # sends them to all.
         with self._listener.listening(stop_signals()), closing(self._listener):
@@ -140,7 +141,12 @@ class Supervisor:
                 log.warning("%s again: killing what still runs", signum.name)
                 self._kill_all()
                 return of_signal(signum)
-            log.warning("%s: stopping, %s; once more to kill", signum.name, self._options.how)
+            log.warning(
+                "%s: stopping %d processes, %s; once more to kill",
+                signum.name,
+                len(list(self._children())),
+                self._options.how,
+            )
             self._stop()
         return None
 
