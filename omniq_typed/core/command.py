@@ -13,6 +13,10 @@ R = TypeVar("R")
 
 Arg = bytes | str | int
 
+CHECK = "check"
+"""Stands for the argument `check` of a script that checks permissions, the first or the second:
+the transport puts 1 there where the script is to ask, else 0; transport/checks.py."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[R]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from omniq_typed.core.arguments import check_int
-from omniq_typed.errors import Fault, Reject, Retry, UndecodableJob
+from omniq_typed.errors import Fault, HandlerTimeout, Reject, Retry, UndecodableJob
 from omniq_typed.models import Outcome, Reserved, Settlement
 from omniq_typed.protocols import NEVER, RetryPolicy
 
@@ -55,12 +55,13 @@ def failed(job: Reserved, error: BaseException, policy: RetryPolicy, unit: float
             job.job_id, job.lease_token, Outcome.FAIL, reason="rejected", message=str(error)
         )
     said = str(error) if isinstance(error, Retry) else f"{type(error).__name__}: {error}"
+    reason = "timeout" if isinstance(error, HandlerTimeout) else "handler_error"
     delay_ms = _delay_ms(job, error, policy, unit)
     if delay_ms == NEVER:
-        return Settlement(
-            job.job_id, job.lease_token, Outcome.FAIL, reason="handler_error", message=said
-        )
-    return Settlement(job.job_id, job.lease_token, Outcome.RETRY, delay_ms, message=said)
+        return Settlement(job.job_id, job.lease_token, Outcome.FAIL, reason=reason, message=said)
+    return Settlement(
+        job.job_id, job.lease_token, Outcome.RETRY, delay_ms, reason=reason, message=said
+    )
 
 
 def _delay_ms(job: Reserved, error: BaseException, policy: RetryPolicy, unit: float) -> int | None:

@@ -15,11 +15,16 @@ _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One flattened script. `text` is what SCRIPT LOAD takes, `sha` what EVALSHA takes."""
+    """One flattened script. `text` is what SCRIPT LOAD takes, `sha` what EVALSHA takes.
+
+    `checks_permissions`: it can ask the server, before it changes anything, whether the user may
+    run all of it; lua/lib/require_commands.lua.
+    """
 
     name: str
     text: str
     sha: str
+    checks_permissions: bool = False
 
 
 @cache
@@ -48,4 +53,5 @@ def script(name: str) -> Script:
         for part in dict.fromkeys(included)
     ]
     text = "".join([*parts, source])
-    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    return Script(name, text, sha, checks_permissions="local denied = require_commands(" in text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 POLL_INTERVAL_S = 0.5
 """An idle worker looks by itself this often: foreign publishers wake nobody."""
+MAX_RECONNECT_S = 2.0
+"""A worker that cannot reach the server tries again at least this often."""
 
 
 def idle_wait_s(now_ms: int, next_due_ms: int, poll_s: float = POLL_INTERVAL_S) -> float:
@@ -15,9 +17,10 @@ def idle_wait_s(now_ms: int, next_due_ms: int, poll_s: float = POLL_INTERVAL_S) 
 
 
 def reconnect_wait_s(failures: int, unit: float) -> float:
-    """Seconds before trying the server again: 0.1, 0.2, 0.4 … 5, of which a random half.
+    """Seconds before trying the server again: 0.1, 0.2, 0.4 … 2, of which a random half: a server
+    that is back is to have all its workers within a few seconds.
 
     `unit` is a random number of 0 ≤ unit < 1.
     """
-    bound = min(5.0, 0.1 * 2.0 ** min(failures - 1, 10))
+    bound = min(MAX_RECONNECT_S, 0.1 * 2.0 ** min(failures - 1, 10))
     return bound * (0.5 + unit / 2)

@@ -10,18 +10,24 @@ import redis.asyncio
 from redis.client import NEVER_DECODE
 
 from omniq_typed.core.command import Command
+from omniq_typed.core.scripts import Script
 from omniq_typed.transport.clients import AnyAsyncClient, AnyClient
+from omniq_typed.transport.packing import words_of
 
 # Payloads are bytes to us whatever the client was configured for.
 RAW: dict[str, Any] = {NEVER_DECODE: True}
 REPEATS = 3
 """How often a repeatable command is sent at most when the connection breaks."""
 
+ELSEWHERE = ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN")
+"""What a node of a cluster answers when it did not run a call. redis-py knows what to do: it learns
+the new order of the cluster and asks another node."""
+
 
 def call_args(command: Command[Any]) -> tuple[Any, ...]:
     """The command as redis-py takes it."""
     call, keys = "EVALSHA_RO" if command.as_reader else "EVALSHA", command.keys
-    return (call, command.script.sha, len(keys), *keys, *command.args)
+    return (call, command.script.sha, len(keys), *keys, *words_of(command, check=True))
 
 
 def call_options(client: AnyClient | AnyAsyncClient, command: Command[Any]) -> dict[str, Any]:
@@ -31,6 +37,11 @@ def call_options(client: AnyClient | AnyAsyncClient, command: Command[Any]) -> d
         node = client.get_node_from_key(command.keys[0])  # type: ignore[arg-type]
         return {**RAW, "target_nodes": node}
     return RAW
+
+
+def load_words(script: Script) -> tuple[str, ...]:
+    """What makes the server know a script."""
+    return ("SCRIPT", "LOAD", script.text)
 
 
 def wake_args(key: bytes, timeout_s: float) -> tuple[Any, ...]:

@@ -113,8 +113,8 @@ class MemoryTransport(StagedTransport):
         super().__init__(Address(memory=server.name), server.stage)
         self.server = server
 
-    def _call(self, command: Command[Any]) -> Any:
-        return super()._call(as_anyone(command))
+    def _call(self, command: Command[Any], within_s: float | None = None) -> Any:
+        return super()._call(as_anyone(command), within_s)
 
     @property
     def client(self) -> AnyClient:

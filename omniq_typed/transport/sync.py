@@ -1,30 +1,36 @@
-"""Runs commands over a blocking redis-py client. Thread-safe."""
+"""Runs commands over connections to the server of a redis-py client. Thread-safe.
+
+The way of a command: `run` repeats it where that is allowed; `_call` packs it (packing.py), finds
+the connections to the server of its keys (routes.py) and gets the reply on one that is idle
+(lines.py); `_take` makes of the reply what the script answered or an exception. Where we cannot
+have connections of our own (opening.py), or a node of a cluster sends us elsewhere, the client runs
+the command itself.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import redis
-from redis.exceptions import NoScriptError
 
 from omniq_typed.core.command import Command
 from omniq_typed.core.keys import stats_pattern, wake_key
-from omniq_typed.errors import ConnectionLost
+from omniq_typed.errors import ConnectionLost, ServerError
+from omniq_typed.transport import by_client
 from omniq_typed.transport.address import Address
-from omniq_typed.transport.calls import (
-    RAW,
-    REPEATS,
-    call_args,
-    call_options,
-    repeat_delay_s,
-    wake_args,
-)
+from omniq_typed.transport.calls import ELSEWHERE, REPEATS, load_words, repeat_delay_s, wake_args
+from omniq_typed.transport.checks import PermissionChecks
 from omniq_typed.transport.clients import AnyClient, embedded_client, open_client
 from omniq_typed.transport.embedded import EmbeddedServer
-from omniq_typed.transport.faults import translated
+from omniq_typed.transport.faults import translate, translated
+from omniq_typed.transport.line import CannotConnect, Line, ServerSaid
+from omniq_typed.transport.lines import Lines
+from omniq_typed.transport.packing import pack, pack_words
+from omniq_typed.transport.reply import Reply
+from omniq_typed.transport.routes import Routes
 
 R = TypeVar("R")
 
@@ -45,6 +51,9 @@ class SyncTransport:
         self._owned = client is None or owns_client
         self._embedded: EmbeddedServer | None = None
         self._opening = threading.Lock()
+        self._routes: Routes | None = None
+        self._checks = PermissionChecks()
+        self._wait_failed: set[str] = set()
 
     @property
     def client(self) -> AnyClient:
@@ -61,18 +70,16 @@ class SyncTransport:
         """Whether the server is a cluster."""
         return isinstance(self.client, redis.RedisCluster)
 
-    def start(self, command: Command[R]) -> Later[R]:
-        """Stands in for the transport's own until that is merged."""
-        return Later(self, command)
+    def run(self, command: Command[R], *, within_s: float | None = None) -> R:
+        """Runs one command. Raises what its builder documents, and ServerError.
 
-    def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
-        """Stands in for the transport's own until that is merged."""
-        self.wait_for_wake(queue, wait_s)
-        return self.run(command)
-
-    def run(self, command: Command[R], within_s: float | None = None) -> R:
-        """Runs one command. Raises what its builder documents, and ServerError."""
-        return command.parse(self._repeat(command.repeatable, lambda: self._call(command)))
+        `within_s`: how long the server may be silent, where that is to be less than usual (15 s, or
+        what the URL or the client says). A client that we have no connections of our own to keeps
+        to its own time.
+        """
+        return command.parse(
+            self._repeat(command.repeatable, lambda: self._call(command, within_s))
+        )
 
     def run_all(self, commands: Sequence[Command[R]]) -> list[R]:
         """Runs repeatable commands in one round trip (on a cluster, one after the other)."""
@@ -81,12 +88,43 @@ class SyncTransport:
         replies = self._repeat(True, lambda: self._call_all(commands))
         return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
 
+    def start(self, command: Command[R]) -> Reply[R]:
+        """Sends a command now; its reply is taken later, or never: `Reply.result`, which raises
+        what `run` raises. Raises nothing itself."""
+        try:
+            lines = self._lines(command.keys[0])
+            if lines is None:
+                return Reply(lambda within_s: self.run(command, within_s=within_s))
+            check = self._checks.is_due(command.script)
+            line = lines.send(pack(command, check))
+        except ServerError as error:
+            lost = error
+            return Reply(lambda within_s: self._start_again(command, lost, within_s))
+        return Reply(lambda within_s: self._finish(command, check, lines, line, within_s))
+
+    def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
+        """Runs a command of a queue as soon as a publisher wakes a worker of that queue, or after
+        `wait_s` (> 0), whichever comes first: one round trip, in which the server does the waiting.
+        Its look at the clock may be 0.1 s late. Raises what `run` raises; where the connection
+        breaks in between, the command may have run or not."""
+        return command.parse(
+            self._repeat(command.repeatable, lambda: self._call_when_woken(queue, wait_s, command))
+        )
+
     def wait_for_wake(self, queue: str, timeout_s: float) -> bool:
         """Blocks until a publisher wakes a worker of the queue, at most `timeout_s` (> 0).
         Returns whether one did."""
-        with translated():
-            reply = self._execute(wake_args(wake_key(queue), timeout_s))
-        return reply is not None
+        key = wake_key(queue)
+        lines = self._lines(key)
+        if lines is None:
+            return by_client.wait_for_wake(self.client, key, timeout_s)
+        packed = pack_words(*wake_args(key, timeout_s))
+        reply = lines.ask(packed, timeout_s + lines.patience_s)
+        if type(reply) is not ServerSaid:
+            return reply is not None
+        if self._is_elsewhere(reply):
+            return by_client.wait_for_wake(self.client, key, timeout_s)
+        raise translate(reply) from reply
 
     def scan_stats_keys(self) -> Iterator[str]:
         """The keys of all stats hashes, over every node of a cluster. Looks at the whole keyspace
@@ -98,7 +136,9 @@ class SyncTransport:
     def drop_idle_connections(self) -> None:
         """After a call was cut off between command and reply: the reply may still be to come, and
         the next call on that connection would take it for its own."""
-        client = self._client
+        client, routes = self._client, self._routes
+        if routes is not None:
+            routes.drop_idle()
         if isinstance(client, redis.RedisCluster):
             client.disconnect_connection_pools()  # type: ignore[no-untyped-call]
         elif client is not None:
@@ -109,6 +149,9 @@ class SyncTransport:
         with self._opening:
             client, self._client = self._client, None if self._owned else self._client
             embedded, self._embedded = self._embedded, None
+            routes, self._routes = self._routes, None
+        if routes is not None:
+            routes.close()
         if client is not None and self._owned:
             client.close()
         if embedded is not None:
@@ -138,42 +181,105 @@ class SyncTransport:
             if embedded.socket_path != before:
                 self._client = embedded_client(embedded)
 
+    def _lines(self, key: bytes) -> Lines | None:
+        """The connections to the server of a key; None: the client has to run the call."""
+        client, routes = self.client, self._routes
+        if routes is None or routes.client is not client:
+            with self._opening:
+                routes = self._routes
+                if routes is None or routes.client is not client:
+                    routes = self._routes = Routes(client, self._checks.forget)
+        return routes.lines(key)
+
+    def _call(self, command: Command[Any], within_s: float | None = None) -> Any:
+        lines = self._lines(command.keys[0])
+        if lines is None:
+            return by_client.call(self.client, command)
+        check = self._checks.is_due(command.script)
+        try:
+            reply = lines.ask(pack(command, check), within_s)
+        except CannotConnect:
+            if self.is_cluster:  # the node is gone: redis-py looks for the one that came after it
+                return by_client.call(self.client, command)
+            raise
+        return self._take(command, check, reply, lines)
+
+    def _take(self, command: Command[Any], check: bool, reply: Any, lines: Lines) -> Any:
+        """What the script answered, loaded where the server did not know it. Raises ServerError."""
+        if type(reply) is ServerSaid and reply.code == "NOSCRIPT":
+            reply = self._load_and_call(command, reply, lines)
+        if type(reply) is not ServerSaid:
+            if check:
+                self._checks.passed(command.script)
+            return reply
+        self._checks.forget()
+        if self._is_elsewhere(reply):
+            return by_client.call(self.client, command)
+        raise translate(reply) from reply
+
+    def _load_and_call(self, command: Command[Any], reply: ServerSaid, lines: Lines) -> Any:
+        """LOAD, never EVAL: newer servers evict scripts that EVAL brought. More than once, for the
+        server's scripts may be flushed in between."""
+        packed = pack_words(*load_words(command.script)) + pack(command, check=True)
+        for _ in range(REPEATS):
+            loaded, reply = lines.ask_all(packed, 2)
+            if type(loaded) is ServerSaid:
+                return loaded
+            if type(reply) is not ServerSaid or reply.code != "NOSCRIPT":
+                break
+        return reply
+
+    def _is_elsewhere(self, reply: ServerSaid) -> bool:
+        return self.is_cluster and reply.code in ELSEWHERE
+
     def _call_all(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        lines = self._lines(commands[0].keys[0])
+        if lines is None:
+            return by_client.call_all(self.client, commands)
         scripts = {command.script for command in commands}
-        with translated():
-            pipeline = self.client.pipeline(transaction=False)
-            for script in scripts:
-                pipeline.execute_command("SCRIPT LOAD", script.text)
-            for command in commands:
-                pipeline.execute_command(*call_args(command), **RAW)
-            replies: list[Any] = pipeline.execute()
-        return replies[len(scripts) :]
+        packed = [pack_words(*load_words(script)) for script in scripts]
+        packed += [pack(command, check=True) for command in commands]
+        replies = lines.ask_all(b"".join(packed), len(packed))[len(scripts) :]
+        return [
+            self._take(command, True, reply, lines)
+            for command, reply in zip(commands, replies, strict=True)
+        ]
 
-    def _call(self, command: Command[Any]) -> Any:
-        with translated():
-            for _ in range(REPEATS):
-                try:
-                    return self._call_once(command)
-                except NoScriptError:
-                    # LOAD, never EVAL: newer servers evict scripts that EVAL brought. More than
-                    # once, for the server's scripts may be flushed in between.
-                    self.client.script_load(command.script.text)
-            return self._call_once(command)
+    def _call_when_woken(self, queue: str, wait_s: float, command: Command[Any]) -> Any:
+        key = wake_key(queue)
+        lines = self._lines(key)
+        if lines is None or queue in self._wait_failed:
+            self.wait_for_wake(queue, wait_s)
+            self._wait_failed.discard(queue)
+            return self._call(command)
+        check = self._checks.is_due(command.script, wait_s)
+        packed = pack_words(*wake_args(key, wait_s)) + pack(command, check)
+        try:
+            woken, reply = lines.ask_all(packed, 2, wait_s + lines.patience_s)
+        except CannotConnect:
+            if self.is_cluster:
+                return by_client.call(self.client, command)
+            raise
+        if type(woken) is ServerSaid:
+            # The command has run all the same, and its answer counts. The next wait goes alone, and
+            # raises what is wrong with it.
+            self._wait_failed.add(queue)
+        return self._take(command, check, reply, lines)
 
-    def _call_once(self, command: Command[Any]) -> Any:
-        return self._execute(call_args(command), call_options(self.client, command))
+    def _finish(
+        self, command: Command[R], check: bool, lines: Lines, line: Line, within_s: float | None
+    ) -> R:
+        try:
+            (reply,) = lines.receive(line, 1, within_s)
+            return command.parse(self._take(command, check, reply, lines))
+        except ConnectionLost as error:
+            self._revive_embedded()
+            return self._start_again(command, error, within_s)
 
-    def _execute(self, args: tuple[Any, ...], options: dict[str, Any] = RAW) -> Any:
-        return self.client.execute_command(*args, **options)  # type: ignore[no-untyped-call]
-
-
-class Later(Generic[R]):
-    """Stands in for the transport's own until that is merged."""
-
-    def __init__(self, transport: SyncTransport, command: Command[R]) -> None:
-        self._transport = transport
-        self._command = command
-
-    def result(self) -> R:
-        """Runs it now."""
-        return self._transport.run(self._command)
+    def _start_again(self, command: Command[R], error: ServerError, within_s: float | None) -> R:
+        """Where that does no harm."""
+        if isinstance(error, CannotConnect):
+            return self.run(command, within_s=within_s)
+        if isinstance(error, ConnectionLost) and command.repeatable:
+            return self.run(command, within_s=within_s)
+        raise error

@@ -15,7 +15,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
@@ -26,6 +26,7 @@ from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ConnectionLost, ServerError
 from omniq_typed.models import Outcome, Reservation, Settled
 from omniq_typed.publishing import Publisher
+from omniq_typed.transport.reply import Reply
 from omniq_typed.worker.ending import Ended, release_last, warn_of_lost, warn_refused
 from omniq_typed.worker.health import Pulse
 from omniq_typed.worker.heartbeat import Heartbeat
@@ -58,7 +59,7 @@ class _Call:
     wanted: int
     prefix: str
     healed: str
-    reply: Any = None
+    reply: Reply[Reservation] | None = None
     sent_at: float = 0.0
 
 
@@ -94,16 +95,10 @@ class Deliveries:
         """Sends what is done and asks for jobs; `landed` has the answer."""
         call = self._call(wanted)
         call.sent_at = time.monotonic()
-        try:
-            call.reply = self._transport.start(call.command)
-        except FATAL:
-            raise
-        except ServerError as error:
-            self._note_lost(call, error)
-        else:
-            self._under_way.append(call)
+        call.reply = self._transport.start(call.command)
+        self._under_way.append(call)
 
-    def landed(self) -> Answer | None:
+    def landed(self, within_s: float | None = None) -> Answer | None:
         """The answer to the call under way; None: there is none, somebody else took it, or it was
         lost, and what it took along is to be sent again."""
         try:
@@ -111,7 +106,8 @@ class Deliveries:
         except IndexError:
             return None
         try:
-            reservation: Reservation = call.reply.result()
+            assert call.reply is not None
+            reservation = call.reply.result(within_s)
         except FATAL:
             raise
         except ServerError as error:
@@ -174,7 +170,7 @@ class Deliveries:
         what the call under way brings, in order, in one call. `also`: further ends. What cannot be
         delivered waits for the lane's next call. Raises ServerError."""
         self._release(self._take_waiting())
-        landed = self.landed()
+        landed = self.landed(ERRAND_S)
         if landed is not None:
             leases = [Lease(self._queue, job) for job in landed.reservation.jobs]
             self._heartbeat.watch_all(leases, landed.asked_at)

@@ -61,6 +61,7 @@ class Heartbeat:
         self._watched: dict[Lease, _Watched] = {}
         self._batches: dict[_Batch, None] = {}
         self._wakes_at = math.inf
+        self._in_vain = False
         self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="omniq-heartbeat", daemon=True)
@@ -118,6 +119,16 @@ class Heartbeat:
         with self._changed:
             for lease in leases:
                 self._drop(lease)
+
+    def is_over(self, lease: Lease) -> bool:
+        """Whether the lease has ended by our clock: this process stood still, or the server could
+        not be reached."""
+        watch = lease.watch
+        if isinstance(watch, _Watched):
+            return time.monotonic() >= watch.ends_at
+        if isinstance(watch, _Batch):
+            return time.monotonic() >= watch.began_at + lease_s(lease.job.timeout_ms)
+        return False
 
     def _drop(self, lease: Lease) -> bool:
         """Whether it was watched."""
@@ -183,6 +194,7 @@ class Heartbeat:
             within_s = max(left_s, after_failed_beat_s(watched[0].interval_s), 0.05)
             try:
                 results = self._transport.run(command, within_s=within_s)
+                self._in_vain = False
                 for each, result in zip(watched, results, strict=True):
                     self._note(each, result, sent_at)
             except ServerError as error:
@@ -206,7 +218,10 @@ class Heartbeat:
 
     def _postpone(self, watched: list[_Watched], error: ServerError | None) -> None:
         now = time.monotonic()
-        log.warning("%d leases could not be renewed, trying again: %s", len(watched), error)
+        # One line for an outage, however often it is tried meanwhile.
+        level = logging.DEBUG if self._in_vain else logging.WARNING
+        log.log(level, "%d leases could not be renewed, trying again: %s", len(watched), error)
+        self._in_vain = True
         for each in watched:
             if now >= each.ends_at:
                 self._give_up(each, "it ended while the server could not be reached")

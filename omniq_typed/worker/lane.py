@@ -11,17 +11,18 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from omniq_typed.context import Lease
 from omniq_typed.core.arguments import check_int, check_seconds
+from omniq_typed.core.lease import lease_s
 from omniq_typed.core.prefetch import MAX_PREFETCH, Prefetch
 from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE
 from omniq_typed.core.retry import given_back
 from omniq_typed.core.waiting import POLL_INTERVAL_S, idle_wait_s, reconnect_wait_s
 from omniq_typed.errors import ServerError
-from omniq_typed.models import LaneHealth, Outcome, Reservation, Settlement
+from omniq_typed.models import LaneHealth, Outcome, Reservation, Reserved, Settlement
 from omniq_typed.publishing import Publisher
 from omniq_typed.worker.deliveries import GIVE_UP_AFTER_STOP_S, Answer, Deliveries
 from omniq_typed.worker.door import Door
@@ -199,11 +200,12 @@ class Lane:
             self._asked = self._prefetch.wanted()
             deliveries.start(self._asked)
         began_at = time.monotonic()
-        worked = self._run_waiting(began_at)
+        worked = self._run_waiting(began_at, answer.asked_at + _shortest_s(jobs))
         self._prefetch.note(worked, time.monotonic() - began_at)
 
-    def _run_waiting(self, now: float) -> int:
-        """Runs what the overseer does not take away. How many jobs."""
+    def _run_waiting(self, now: float, fresh_until: float) -> int:
+        """Runs what the overseer does not take away. `fresh_until`: no lease ends before. How many
+        jobs."""
         work, pulse, deliveries = self.runner.work, self.pulse, self.deliveries
         take, put, clock = deliveries.waiting.popleft, deliveries.done.append, time.monotonic
         forks = FORKS.count
@@ -213,6 +215,8 @@ class Lane:
                 self.running = lease = take()
                 pulse.began_at = now
                 pulse.job_id = lease.job.job_id
+                if now >= fresh_until and self._heartbeat.is_over(lease):
+                    lease.mark_lost("it was over before the job was started")
                 settlement = work(lease)
                 if FORKS.count != forks:
                     leave_child()
@@ -258,6 +262,10 @@ class Lane:
                 return None
             self.pulse.came_back_at = time.monotonic()
         return self.deliveries.listen(max(0.001, left), self._asked)
+
+
+def _shortest_s(jobs: Iterable[Reserved]) -> float:
+    return min([lease_s(job.timeout_ms) for job in jobs])
 
 
 def _nothing() -> Answer:

@@ -97,6 +97,7 @@ class Crew:
                     return
                 if len(self._lanes) == 1 and self._may_use_this_thread():
                     self._guard(self._lanes[0])
+                    self._await_end()  # another lane may have taken its place
                 else:
                     self._run_threads()
             if self._faults:
@@ -175,9 +176,17 @@ class Crew:
             with self._changing:
                 for lane in self._lanes:
                     self._start(lane)
+        except BaseException:
+            self._stop.request()  # no more threads to be had
+            raise
+        finally:
+            self._await_end()
+
+    def _await_end(self) -> None:
+        try:
             self._stop.wait()
         finally:
-            self._stop.request()  # no more threads to be had, or a signal handler raised here
+            self._stop.request()  # a signal handler of the user's may have raised here
             for door in self._doors.values():
                 door.close()
             self._end_threads()

@@ -83,27 +83,6 @@ def test_prefetched_jobs_run_in_order_and_leave_nothing_behind(
         watch.reaches("orders", ids[-1], "completed")
 
 
-def test_a_stop_gives_prefetched_jobs_back_in_their_order(server: Server, watch: Watch) -> None:
-    seen = Seen()
-    go_on = threading.Event()
-
-    def handler(ctx: Ctx[Order]) -> None:
-        seen.add(ctx.payload.number)
-        assert go_on.wait(LONG_S)
-
-    ids = [watch.bus.publish_json(Order(n)) for n in range(5)]
-    with bus_worker("sync", server.url, [(Order, handler, {})], max_prefetch=5) as worker:
-        assert seen.next() == 0
-        watch.reaches("orders", ids[4], "active")
-        worker.stop.set()
-        go_on.set()
-        worker.wait()
-    assert [watch.job("orders", each).state for each in ids] == ["completed", *["wait"] * 4]
-    assert [watch.job("orders", each).attempt for each in ids] == [1, 0, 0, 0, 0]
-    with bus_worker("sync", server.url, [(Order, lambda ctx: seen.add(ctx.payload.number), {})]):
-        assert [seen.next() for _ in range(4)] == [1, 2, 3, 4]
-
-
 def test_the_same_bus_runs_again(server: Server, watch: Watch) -> None:
     seen = Seen()
     with Bus(server.url, registry=REGISTRY) as bus:

@@ -1,0 +1,22 @@
+"""The reply of a command that is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+R = TypeVar("R")
+
+
+class Reply(Generic[R]):
+    """What a command that was started will answer. One that nobody asks costs its connection."""
+
+    def __init__(self, wait: Callable[[float | None], R]) -> None:
+        self._wait: Callable[[float | None], R] | None = wait
+
+    def result(self, within_s: float | None = None) -> R:
+        """Waits for it; once. `within_s` and what it raises are those of `SyncTransport.run`."""
+        wait, self._wait = self._wait, None
+        if wait is None:
+            raise RuntimeError("the result of this call was taken before")
+        return wait(within_s)
