@@ -62,12 +62,21 @@ class Registration:
         self._settled: dict[SchemaRole, set[MessageType[Any]]] = {
             role: set() for role in SchemaRole
         }
+        self.cleared: set[MessageType[Any]] = set()
+        """Those of which nothing is left to do before they are published."""
 
     def missing(self, types: Types, role: SchemaRole) -> list[MessageType[Any]]:
         """Those that have to be settled before they are published (WRITER) or consumed (READER)."""
         if self._register == "off":
             return []
         return [each for each in types if each not in self._settled[role]]
+
+    def clearing(self, types: Types) -> Steps[None]:
+        """Settles what has to be before these types are published. Raises as `settling`."""
+        wanted = [each for each in types if each not in self.cleared]
+        if missing := self.missing(wanted, SchemaRole.WRITER):
+            yield from self.settling(missing, SchemaRole.WRITER)
+        self.cleared.update(wanted)
 
     def settling(self, types: Types, role: SchemaRole) -> Steps[tuple[str, ...]]:
         """Checks types and registers what is new, all or nothing; answers their labels. Raises

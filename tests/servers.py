@@ -202,7 +202,7 @@ class Server:
                 stderr=log,
                 cwd=self.dir,
                 start_new_session=True,  # a Ctrl-C stops the tests, which stop the servers
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             ).result()
 
     def _wait_ready(self) -> None:
@@ -396,6 +396,7 @@ _libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-spawner")
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """In a new child: it is killed when the thread that made it ends."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))

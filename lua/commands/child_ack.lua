@@ -2,6 +2,7 @@
 -- KEYS: {cc:KEY}:count, {cc:KEY}:done, {cc:KEY}:finished
 -- ARGV:
 --   child_id: text
+--   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   remember_ms: int; how long the finished set remembers who finished it
 -- DERIVED: (none)
 -- RETURNS: {'OK', remaining} | {'ERR', code}
@@ -14,7 +15,9 @@
 -- @include require_commands
 
 -- A child that is noted but not counted would never be counted.
-local denied = require_commands(KEYS[1], { 'DECR', 'DEL', 'GET', 'SADD', 'SET', 'SISMEMBER' })
+local denied = ARGV[2] ~= '0' and require_commands(KEYS[1], {
+  'DECR', 'DEL', 'GET', 'SADD', 'SET', 'SISMEMBER',
+})
 if denied then
   return denied
 end
@@ -36,6 +39,6 @@ if left > 1 then
   redis.call('SADD', KEYS[2], ARGV[1])
   return { 'OK', redis.call('DECR', KEYS[1]) }
 end
-redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[3])
 redis.call('DEL', KEYS[1], KEYS[2])
 return { 'OK', 0 }

@@ -2,6 +2,7 @@
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV:
 --   now_ms: int; 0 = the server's time
+--   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   count: int
 --   leases, count times:
 --     id: text
@@ -14,21 +15,20 @@
 -- EFFECT: writes; repeatable
 -- STATE: active -> active
 -- INVARIANT: a lease never ends later than now + timeout_ms
--- @include queue_keys job_key now_ms require_commands active_job lease_end
+-- @include queue_keys job_key now_ms require_commands lease_error active_job lease_end
+-- @include allow_at_maxmemory
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, { 'HMGET', 'HSET', 'ZADD', 'ZREM' })
+local denied = ARGV[2] ~= '0' and require_commands(q.stats, { 'HMGET', 'HSET', 'ZADD', 'ZREM' })
 if denied then
   return denied
 end
 local now = now_ms(ARGV[1])
 local results = {}
--- Removes nothing: no id is empty. At maxmemory the server refuses a script whose first write may
--- need memory, and lets it go on after one that cannot; running jobs must keep their leases then.
-redis.call('ZREM', q.active, '')
-for i = 1, tonumber(ARGV[2]) do
-  local id, token = ARGV[1 + i * 2], ARGV[2 + i * 2]
-  local job, err = active_job(q, id, token)
+allow_at_maxmemory(q)
+for i = 1, tonumber(ARGV[3]) do
+  local id, token = ARGV[2 + i * 2], ARGV[3 + i * 2]
+  local job, err = active_job(q, id, token, false)
   if err then
     results[i] = { id, 'ERR', err }
   else

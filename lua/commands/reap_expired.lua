@@ -1,28 +1,29 @@
--- reap_expired: treats active jobs whose lease has ended as failed attempts.
+-- reap_expired: treats active jobs whose lease has ended as failed attempts, or gives them back.
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV:
 --   now_ms: int; 0 = the server's time
+--   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   limit: int
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
 -- RETURNS: reaped
 --   reaped: int
 -- EFFECT: writes; repeatable
--- STATE: active -> delayed|failed
+-- STATE: active -> delayed|failed|wait
 -- INVARIANT: the reason is on the job, the slot of its group is free, and attempts are capped
--- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
--- @include group_free_slot delay_job lane_forget_active failure_json fail_job reap_leases
--- @include wake_workers stats_refresh
+-- @include queue_keys job_key group_key now_ms require_commands delay_job failure_json index_add
+-- @include groups_enter group_place group_state group_free_slot group_refresh lane_enter
+-- @include lane_forget_active give_back fail_job reap_leases wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, {
-  'DECR', 'DEL', 'GET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'MGET', 'SET', 'ZADD', 'ZCARD',
-  'ZRANGE', 'ZRANGEBYSCORE', 'ZREM', 'ZSCORE',
+local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
+  'DECR', 'DEL', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE',
+  'ZRANGEBYSCORE', 'ZREM', 'ZSCORE',
 })
 if denied then
   return denied
 end
 local now = now_ms(ARGV[1])
-local reaped, available = reap_leases(q, now, tonumber(ARGV[2]))
+local reaped, available = reap_leases(q, now, tonumber(ARGV[3]))
 wake_workers(q, available)
-stats_refresh(q, now, nil)
+stats_refresh(q, now, nil, nil)
 return reaped

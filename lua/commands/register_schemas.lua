@@ -2,6 +2,7 @@
 -- KEYS: {omniq:schemas}:types
 -- ARGV:
 --   now_ms: int; 0 = the server's time
+--   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   count: int
 --   types, count times:
 --     name: text
@@ -26,13 +27,13 @@
 -- STATE: (none)
 -- INVARIANT: two callers who decided on the same revision cannot both change a type; what a writer
 --   has registered never becomes a reader's
--- @include type_key version_numbers now_ms require_commands
+-- @include now_ms require_commands type_key version_numbers
 
-local denied = require_commands(KEYS[1], { 'HMGET', 'HSET', 'ZADD' })
+local denied = ARGV[2] ~= '0' and require_commands(KEYS[1], { 'HMGET', 'HSET', 'ZADD' })
 if denied then
   return denied
 end
-local now, at = now_ms(ARGV[1]), 3
+local now, at = now_ms(ARGV[1]), 4
 
 -- The versions of the type at hand that differ from what is stored, and the first that is in
 -- conflict with it, or nil.
@@ -107,7 +108,7 @@ local function write(change)
 end
 
 local changes = {}
-for _ = 1, tonumber(ARGV[2]) do
+for _ = 1, tonumber(ARGV[3]) do
   local change, refusal = read_type()
   if refusal then
     return refusal

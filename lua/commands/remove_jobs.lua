@@ -2,6 +2,7 @@
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV:
 --   now_ms: int; 0 = the server's time
+--   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   lane: 'wait'|'delayed'|'failed'|'completed'|'gwait'
 --   ids, 1 to 100 times:
 --     id: text
@@ -12,14 +13,14 @@
 -- EFFECT: writes; not repeatable
 -- STATE: wait|delayed|failed|completed -> (none)
 -- INVARIANT: only the lane that the state names is searched; an active job is never touched
--- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
--- @include list_remove group_release_head wake_workers stats_refresh
+-- @include queue_keys job_key group_key now_ms require_commands index_add groups_enter group_place
+-- @include group_state group_refresh list_remove group_release_head wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
-if #ARGV > 102 then
+if #ARGV > 103 then
   return { 'ERR', 'BATCH_TOO_LARGE' }
 end
-local denied = require_commands(q.stats, {
+local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
   'DEL', 'GET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LREM', 'MGET', 'ZADD', 'ZCARD', 'ZRANGE',
   'ZRANK', 'ZREM', 'ZSCORE',
 })
@@ -27,7 +28,7 @@ if denied then
   return denied
 end
 local now = now_ms(ARGV[1])
-local lane = ARGV[2]
+local lane = ARGV[3]
 
 -- Takes the id out of its lane. Returns how many entries went (0 = it was not there).
 local function take_out(id, gid)
@@ -51,7 +52,7 @@ local function take_out(id, gid)
 end
 
 local results, removed, available = {}, 0, 0
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   local id = ARGV[i]
   local v = redis.call('HMGET', job_key(q, id), 'state', 'gid')
   local state, gid = v[1], v[2] or ''
@@ -84,6 +85,6 @@ for i = 3, #ARGV do
 end
 if removed > 0 then
   wake_workers(q, available)
-  stats_refresh(q, now, nil)
+  stats_refresh(q, now, nil, nil)
 end
 return results

@@ -2,75 +2,97 @@
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV:
 --   now_ms: int; 0 = the server's time
+--   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   limit: int; jobs wanted, 0 = none
---   token_prefix: text; new for each call; the leases get token_prefix-1, token_prefix-2, ...
+--   token_prefix: text; new for each call: the nth job's token is token_prefix-nth, from 1 on
 --   keep_completed: int; completed jobs that stay, once one is added
 --   upkeep: int; at most so many leases are reaped, and so many due jobs promoted
+--   lost_prefix: text; token_prefix of a call whose reply was lost, '' = none: first its jobs go
+--     back to the head of their lanes, the attempt not counted
 --   settle_count: int
 --   settlements, settle_count times, as in lib/settle_batch.lua
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
--- RETURNS: {status, now_ms, next_due_ms, promoted, reaped, settled, jobs}
+-- RETURNS: {status, now_ms, next_due_ms, promoted, reaped, settled, kinds, jobs}
 --   status: 'OK'|'PAUSED'
 --   now_ms: int; the server's time
 --   next_due_ms: int; when a job or a lease next falls due by itself, 0 = never
 --   promoted, reaped: int
 --   settled: [lib/settle_batch.lua]
---   jobs: [lib/lease_job.lua]
+--   kinds: [{lock_until_ms, attempt, max_attempts, gid, timeout_ms, backoff_ms, msg_type,
+--       msg_version, msg_schema, msg_source, deferrals}]; what some of the jobs have in common
+--   lock_until_ms: int; when the lease ends unless it is renewed
+--   attempt: int; 1 = the first
+--   max_attempts: int
+--   gid: text
+--   timeout_ms: int; how long a lease lasts, 0 = 60000
+--   backoff_ms: int
+--   msg_type: text
+--   msg_version: int
+--   msg_schema, msg_source: text
+--   deferrals: int; how often workers left it for others
+--   jobs: [id, payload, kind, created_ms, msg_correlation_id, msg_causation_id, msg_traceparent,
+--       msg_tracestate]
+--   id: text
+--   payload: bytes
+--   kind: int; which of kinds, 1 = the first
+--   created_ms: int
+--   msg_correlation_id, msg_causation_id, msg_traceparent, msg_tracestate: text
 -- EFFECT: writes; not repeatable
 -- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active;
 --   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a lease ends at now + timeout_ms; a group never has more leases than its limit
--- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
--- @include group_free_slot group_release_head lane_enter delay_job lane_forget_active failure_json
--- @include complete_job fail_job give_back active_job lease_end settle_batch trim_completed
--- @include promote_due reap_leases take_from_groups take_ungrouped lease_job reserve_jobs
--- @include next_due_ms wake_workers stats_refresh
+-- @include queue_keys job_key group_key now_ms require_commands allow_at_maxmemory index_add
+-- @include groups_enter group_place group_state group_free_slot group_refresh lane_enter
+-- @include lane_forget_active give_back give_back_lost next_due_ms group_release_head promote_due
+-- @include delay_job failure_json fail_job reap_leases index_remove jobs_taken lease_end kind_of
+-- @include lease_job next_group read_waiting take_from_groups take_ungrouped reserve_jobs
+-- @include lease_error active_job delete_keys list_push_heads trim_completed complete_jobs
+-- @include settle_batch stats_refresh wake_workers
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, {
-  'DECR', 'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'INCR', 'LLEN', 'LPOP', 'LPUSH',
+local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
+  'DECR', 'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'INCRBY', 'LLEN', 'LPOP', 'LPUSH',
   'LRANGE', 'LTRIM', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREM',
-  'ZSCORE',
+  'ZREVRANGE', 'ZSCORE',
 })
 if denied then
   return denied
 end
 local now = now_ms(ARGV[1])
-local limit, upkeep = tonumber(ARGV[2]), tonumber(ARGV[5])
+local limit, upkeep, lost_prefix = tonumber(ARGV[3]), tonumber(ARGV[6]), ARGV[7]
 
-local settled, ended, completed, available = settle_batch(q, ARGV, 7, tonumber(ARGV[6]), now)
-if completed > 0 then
-  trim_completed(q, tonumber(ARGV[4]))
+allow_at_maxmemory(q)
+local lost, available = 0, 0
+if lost_prefix ~= '' then
+  lost, available = give_back_lost(q, lost_prefix, now)
 end
+local settled, ended, freed = settle_batch(q, ARGV, 9, tonumber(ARGV[8]), tonumber(ARGV[5]), now)
 local reaped, readied = reap_leases(q, now, upkeep)
 local promoted, entered = promote_due(q, now, upkeep)
-available = available + readied + entered
+available = available + freed + readied + entered
 
-local paused = redis.call('EXISTS', q.paused) == 1
-local jobs = {}
+local v = redis.call('MGET', q.paused, q.turn)
+local paused, count, kinds, jobs = v[1] and true, 0, {}, {}
 if not paused and limit > 0 then
-  jobs = reserve_jobs(q, limit, ARGV[3], now)
-  if redis.call('LLEN', q.wait) + redis.call('ZCARD', q.groups_ready) == 0 then
+  count, kinds, jobs = reserve_jobs(q, limit, ARGV[4], v[2] or '0', now)
+  if redis.call('EXISTS', q.wait, q.groups_ready) == 0 then
     -- Nothing is left to take: tokens still lying there would wake workers for nothing.
     redis.call('DEL', q.wake)
     available = 0
   elseif redis.call('EXISTS', q.wake) == 0 then
     -- The token that woke this worker may have been the last one: pass it on for what is left.
-    available = math.max(available, #jobs + 1)
+    available = math.max(available, count + 1)
   end
 end
 if not paused then
-  wake_workers(q, available - #jobs)
+  wake_workers(q, available - count)
 end
 
-if #jobs > 0 then
-  stats_refresh(q, now, 'last_reserve_ms')
-elseif ended > 0 then
-  stats_refresh(q, now, 'last_finish_ms')
-elseif reaped + promoted > 0 then
-  stats_refresh(q, now, nil)
+local finished = ended > 0 and 'last_finish_ms' or nil
+if count > 0 then
+  stats_refresh(q, now, 'last_reserve_ms', finished)
+elseif ended + reaped + promoted + lost > 0 then
+  stats_refresh(q, now, finished, nil)
 end
-if #jobs > 0 and ended > 0 then
-  redis.call('HSET', q.stats, 'last_finish_ms', now)
-end
-return { paused and 'PAUSED' or 'OK', tonumber(now), next_due_ms(q), promoted, reaped, settled, jobs }
+return { paused and 'PAUSED' or 'OK', tonumber(now), next_due_ms(q), promoted, reaped, settled, kinds,
+  jobs }

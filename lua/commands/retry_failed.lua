@@ -2,6 +2,7 @@
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV:
 --   now_ms: int; 0 = the server's time
+--   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   ids, 1 to 100 times:
 --     id: text
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
@@ -11,14 +12,14 @@
 -- EFFECT: writes; not repeatable
 -- STATE: failed -> wait
 -- INVARIANT: only the failed lane is searched; group rules are kept
--- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
--- @include list_remove lane_enter wake_workers stats_refresh
+-- @include queue_keys job_key group_key now_ms require_commands list_remove index_add groups_enter
+-- @include group_place group_state group_refresh lane_enter wake_workers stats_refresh
 
 local q = queue_keys(KEYS)
-if #ARGV > 101 then
+if #ARGV > 102 then
   return { 'ERR', 'BATCH_TOO_LARGE' }
 end
-local denied = require_commands(q.stats, {
+local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
   'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LREM', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE',
   'ZRANK', 'ZREM', 'ZSCORE',
 })
@@ -27,7 +28,7 @@ if denied then
 end
 local now = now_ms(ARGV[1])
 local results, moved, available = {}, 0, 0
-for i = 2, #ARGV do
+for i = 3, #ARGV do
   local id = ARGV[i]
   local v = redis.call('HMGET', job_key(q, id), 'state', 'gid')
   if not v[1] then
@@ -46,6 +47,6 @@ for i = 2, #ARGV do
 end
 if moved > 0 then
   wake_workers(q, available)
-  stats_refresh(q, now, nil)
+  stats_refresh(q, now, nil, nil)
 end
 return results

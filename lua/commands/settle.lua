@@ -2,6 +2,7 @@
 -- KEYS: the 18 fixed keys of the queue, lib/queue_keys.lua
 -- ARGV:
 --   now_ms: int; 0 = the server's time
+--   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   keep_completed: int; completed jobs that stay, once one is added
 --   count: int
 --   settlements, count times, as in lib/settle_batch.lua
@@ -11,25 +12,26 @@
 -- STATE: active -> completed|delayed|failed|wait;
 --   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a job is settled by the token of its lease or not at all
--- @include queue_keys job_key group_key now_ms require_commands group_state group_refresh
--- @include group_free_slot lane_enter delay_job lane_forget_active failure_json complete_job
--- @include fail_job give_back active_job settle_batch trim_completed wake_workers stats_refresh
+-- @include queue_keys job_key group_key now_ms require_commands allow_at_maxmemory lease_error
+-- @include active_job delete_keys index_add index_remove list_push_heads trim_completed
+-- @include complete_jobs delay_job failure_json groups_enter group_place group_state
+-- @include group_free_slot lane_forget_active fail_job group_refresh lane_enter give_back
+-- @include settle_batch stats_refresh wake_workers
 
 local q = queue_keys(KEYS)
-local denied = require_commands(q.stats, {
-  'DECR', 'DEL', 'GET', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LRANGE', 'LTRIM', 'MGET',
-  'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZREM', 'ZSCORE',
+local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
+  'DECR', 'DEL', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LRANGE', 'LTRIM', 'MGET', 'RPUSH',
+  'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZREM', 'ZSCORE',
 })
 if denied then
   return denied
 end
 local now = now_ms(ARGV[1])
-local results, ended, completed, available = settle_batch(q, ARGV, 4, tonumber(ARGV[3]), now)
-if completed > 0 then
-  trim_completed(q, tonumber(ARGV[2]))
-end
+allow_at_maxmemory(q)
+local rows, ended, available =
+  settle_batch(q, ARGV, 5, tonumber(ARGV[4]), tonumber(ARGV[3]), now)
 wake_workers(q, available)
 if ended > 0 then
-  stats_refresh(q, now, 'last_finish_ms')
+  stats_refresh(q, now, 'last_finish_ms', nil)
 end
-return results
+return rows

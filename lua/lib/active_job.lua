@@ -1,21 +1,19 @@
--- Reads a job for an operation that needs its lease. Returns the job, or nil and the error code.
-local function active_job(q, id, token)
-  if token == '' then
-    return nil, 'TOKEN_REQUIRED'
+-- Reads a job for an operation that needs its lease. Returns the job, or nil and the error code. Of
+-- the job only its group is read where `only_group`.
+local function active_job(q, id, token, only_group)
+  if only_group then
+    local v = redis.call('HMGET', job_key(q, id), 'state', 'lease_token', 'gid')
+    local err = lease_error(v[1], v[2], token)
+    return not err and { gid = v[3] } or nil, err
   end
   local v = redis.call('HMGET', job_key(q, id), 'state', 'lease_token', 'gid', 'attempt',
     'max_attempts', 'backoff_ms', 'timeout_ms')
-  if v[1] ~= 'active' then
-    return nil, 'NOT_ACTIVE'
-  end
-  if v[2] ~= token then
-    return nil, 'TOKEN_MISMATCH'
-  end
-  return {
+  local err = lease_error(v[1], v[2], token)
+  return not err and {
     gid = v[3],
     attempt = tonumber(v[4] or '0') or 0,
     max_attempts = tonumber(v[5] or '1') or 1,
     backoff_ms = tonumber(v[6] or '0') or 0,
     timeout_ms = tonumber(v[7] or '0') or 0,
-  }, nil
+  } or nil, err
 end

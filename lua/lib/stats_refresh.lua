@@ -1,7 +1,7 @@
 -- Counters are never incremented: each is set to the length of what it counts, in O(1), so that
 -- they are true after every operation, and heal where a foreign client left them wrong.
--- `moment` is the extra time field to stamp (last_enqueue_ms, ...), or nil.
-local function stats_refresh(q, now, moment)
+-- `moment` and `also` are extra time fields to stamp (last_reserve_ms, ...), or nil.
+local function stats_refresh(q, now, moment, also)
   local waiting = redis.call('LLEN', q.wait)
   local total = redis.call('ZCARD', q.idx_wait)
   redis.call('HSET', q.stats,
@@ -14,5 +14,6 @@ local function stats_refresh(q, now, moment)
     'completed_kept', redis.call('LLEN', q.completed),
     'groups_ready', redis.call('ZCARD', q.groups_ready),
     'last_activity_ms', now,
-    moment or 'last_activity_ms', now)
+    moment or 'last_activity_ms', now,
+    also or 'last_activity_ms', now)
 end

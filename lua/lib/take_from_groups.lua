@@ -1,26 +1,31 @@
--- The id at the head of the group that is next in turn, its slot taken; nil when no group is
--- ready. `budget` bounds how many stale entries one call may drop.
-local function take_from_groups(q, now, budget)
-  while budget.left > 0 do
-    local gid = redis.call('ZRANGE', q.groups_ready, 0, 0)[1]
+-- The job at the head of the group that is next in turn, its slot taken, as id and fields; nil when
+-- no group is ready. Of each group the state is read once; groups:ready and the slots are written
+-- at the end, by `groups_taken`. `taking.budget` bounds how many stale entries one call may drop.
+local function take_from_groups(q, taking)
+  while taking.budget > 0 do
+    local gid = next_group(q, taking)
     if not gid then
       return nil
     end
-    local inflight, limit, held = group_state(q, gid)
-    redis.call('ZREM', q.groups_ready, gid)
-    if not held and inflight < limit then
-      local id = redis.call('LPOP', group_key(q, gid, 'wait'))
+    local group = taking.groups[gid]
+    if not group.held and group.inflight + group.granted < group.limit then
+      local key = group_key(q, gid, 'wait')
+      local id = redis.call('LPOP', key)
+      local v = id and read_waiting(q, id)
+      if v then
+        group.granted = group.granted + 1
+      end
       if id then
-        redis.call('ZREM', q.idx_wait, id)
-        if redis.call('HGET', job_key(q, id), 'state') == 'wait' then
-          redis.call('INCR', group_key(q, gid, 'inflight'))
-          group_refresh(q, gid, now)
-          return id
+        taking.gone[#taking.gone + 1] = id
+        if group.inflight + group.granted < group.limit and redis.call('LLEN', key) > 0 then
+          taking.turned[#taking.turned + 1] = gid
         end
-        group_refresh(q, gid, now)
+      end
+      if v then
+        return id, v
       end
     end
-    budget.left = budget.left - 1
+    taking.budget = taking.budget - 1
   end
   return nil
 end

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from omniq_typed.core.arguments import check_ids, check_int
-from omniq_typed.core.command import Arg, Command
+from omniq_typed.core.command import CHECK, Arg, Command
 from omniq_typed.core.keys import check_gid, check_job_id, queue_keys
 from omniq_typed.core.replies import number, refuse, text
 from omniq_typed.core.scripts import script
@@ -36,6 +36,7 @@ def set_group_limit(queue: str, gid: str, limit: int, *, now_ms: int = 0) -> Com
     """Changes a group's concurrency limit. Raises StrictGroup."""
     args: list[Arg] = [
         check_int("now_ms_override", now_ms, 0),
+        CHECK,
         check_gid(gid),
         check_int("limit", limit, 1, 10**9),
     ]
@@ -58,7 +59,7 @@ def retry_failed_batch(
     queue: str, job_ids: Sequence[str], *, now_ms: int = 0
 ) -> Command[list[BatchResult]]:
     """At most 100 at once, atomic, one result per id."""
-    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), *check_ids(job_ids)]
+    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), CHECK, *check_ids(job_ids)]
     parse = _batch("retry_failed_batch")
     return Command(script("retry_failed"), queue_keys(queue), args, parse, repeatable=False)
 
@@ -76,7 +77,7 @@ def remove_jobs_batch(
     """At most 100 at once, atomic, one result per id."""
     if lane not in REMOVABLE_LANES:
         raise InvalidArgument("lane", f"{lane!r} is none; use {', '.join(REMOVABLE_LANES)}")
-    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), str(lane)]
+    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), CHECK, str(lane)]
     args += check_ids(job_ids)
     parse = _batch("remove_jobs_batch")
     return Command(script("remove_jobs"), queue_keys(queue), args, parse, repeatable=False)

@@ -42,7 +42,7 @@ def check_seconds(field: str, value: object, low: float = 0.001) -> float:
 
 def check_token(lease_token: object) -> str:
     """A lease token as reserve gave it; an empty one is left to the server to refuse."""
-    if not isinstance(lease_token, str) or not is_utf8(lease_token):
+    if not isinstance(lease_token, str) or not (lease_token.isascii() or is_utf8(lease_token)):
         raise InvalidArgument("lease_token", f"{lease_token!r} is no lease token")
     return lease_token
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from omniq_typed.core.arguments import check_int
-from omniq_typed.core.command import Arg, Command
+from omniq_typed.core.command import CHECK, Arg, Command
 from omniq_typed.core.keys import check_child_id, counter_keys
 from omniq_typed.core.replies import refuse, text
 from omniq_typed.core.scripts import script
@@ -27,7 +27,7 @@ def childs_init(key: str, expected: int) -> Command[None]:
 
 def child_ack(key: str, child_id: str, *, remember_ms: int = DEFAULT_REMEMBER_MS) -> Command[int]:
     """Counts a child as done; answers the number still to finish, or a negative `ChildAck`."""
-    args: list[Arg] = [check_child_id(child_id), check_int("remember_ms", remember_ms, 1)]
+    args: list[Arg] = [check_child_id(child_id), CHECK, check_int("remember_ms", remember_ms, 1)]
 
     def parse(reply: Any) -> int:
         if reply[0] == b"OK":

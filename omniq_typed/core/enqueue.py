@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from omniq_typed.core.arguments import (
     DEFAULT_MAX_PAYLOAD_BYTES,
@@ -14,21 +16,95 @@ from omniq_typed.core.arguments import (
     check_ordering,
     check_payload,
 )
-from omniq_typed.core.command import Arg, Command
+from omniq_typed.core.command import CHECK, Arg, Command
 from omniq_typed.core.keys import check_gid, check_job_id, is_utf8, queue_keys
 from omniq_typed.core.payloads import check_raw
 from omniq_typed.core.replies import text
 from omniq_typed.core.scripts import script
 from omniq_typed.errors import DuplicateJob, InvalidArgument
-from omniq_typed.models import NewJob, Published
+from omniq_typed.models import NewJob, Ordering, Published
+
+R = TypeVar("R")
 
 MAX_ATTEMPTS = 10**9
 _SIDE_NAME = re.compile(r"msg_[a-z_]{1,60}\Z")
+_COMMON_SIDE = ("msg_type", "msg_version", "msg_schema", "msg_source")
+"""Side fields that jobs of one type have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """What many jobs have in common, checked, as the script takes it. `msg_type`: '' = none."""
+
+    words: tuple[Arg, ...]
+    msg_type: str
+
+
+# Not frozen, for there is one per job, and freezing would double what it costs.
+@dataclass(slots=True)
+class Record:
+    """A job to publish, checked. `own`: names and values of the side fields that its kind has
+    not."""
+
+    job_id: str
+    payload: bytes
+    kind: JobKind
+    own: tuple[str, ...]
+
+
+def job_kind(
+    *,
+    max_attempts: int,
+    timeout_ms: int,
+    backoff_ms: int,
+    due_ms: int,
+    gid: str,
+    group_limit: int,
+    ordering: Ordering,
+    side: Mapping[str, str],
+) -> JobKind:
+    """What `NewJob` says under these names, checked; of `side` what jobs of one type have in
+    common. Raises InvalidArgument."""
+    _check_group(gid, group_limit, ordering)
+    common = {name: side[name] for name in _COMMON_SIDE if name in side}
+    words: list[Arg] = [
+        check_int("max_attempts", max_attempts, 1, MAX_ATTEMPTS),
+        check_int("timeout_ms", timeout_ms, 0),
+        check_int("backoff_ms", backoff_ms, 0),
+        check_int("due_ms", due_ms, 0),
+        gid,
+        check_int("group_limit", group_limit, 0, MAX_ATTEMPTS),
+        "strict" if ordering == "strict" else "",
+        len(common),
+        *_checked_side(common),
+    ]
+    return JobKind(tuple(words), common.get("msg_type", ""))
+
+
+def own_side(side: Mapping[str, str]) -> tuple[str, ...]:
+    """The side fields that are a job's own. Raises InvalidArgument."""
+    return _checked_side({name: side[name] for name in side if name not in _COMMON_SIDE})
+
+
+def record(job: NewJob, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> Record:
+    """A job, checked. Raises InvalidArgument where it could never be published."""
+    kind = job_kind(
+        max_attempts=job.max_attempts,
+        timeout_ms=job.timeout_ms,
+        backoff_ms=job.backoff_ms,
+        due_ms=job.due_ms,
+        gid=job.gid,
+        group_limit=job.group_limit,
+        ordering=job.ordering,
+        side=job.side,
+    )
+    payload = check_payload(job.payload, max_payload_bytes)
+    return Record(check_job_id(job.job_id), payload, kind, own_side(job.side))
 
 
 def enqueue(
     queue: str,
-    jobs: Sequence[NewJob],
+    jobs: Iterable[NewJob],
     *,
     now_ms: int = 0,
     max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
@@ -37,11 +113,28 @@ def enqueue(
 
     Raises InvalidArgument for a job that could never be published; then none of them is.
     """
-    keys = queue_keys(queue)
-    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), len(jobs)]
-    for job in jobs:
-        args += _record(job, max_payload_bytes)
-    return Command(script("enqueue"), keys, args, _parse, repeatable=True)
+    records = [record(job, max_payload_bytes) for job in jobs]
+    return enqueue_records(queue, records, partial(_parse, records), now_ms=now_ms)
+
+
+def enqueue_records(
+    queue: str, records: Sequence[Record], parse: Callable[[Any], R], *, now_ms: int = 0
+) -> Command[R]:
+    """Publishes checked jobs in the order given; `parse` is given the script's reply."""
+    kinds: dict[tuple[Arg, ...], int] = {}
+    rows: list[Arg] = []
+    last, nth = None, 0
+    for each in records:
+        if each.kind is not last:
+            last = each.kind
+            nth = kinds.setdefault(last.words, len(kinds) + 1)
+        rows += (each.job_id, each.payload, nth, len(each.own) // 2, *each.own)
+    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), CHECK, len(kinds)]
+    for words in kinds:
+        args += words
+    args.append(len(records))
+    args += rows
+    return Command(script("enqueue"), queue_keys(queue), args, parse, repeatable=True)
 
 
 def check_jobs(jobs: Sequence[NewJob]) -> Sequence[NewJob]:
@@ -69,32 +162,42 @@ def publish_one(
     `same` is asked where the id is taken by other bytes of the same message type: whether they
     are the same message all the same. Raises DuplicateJob where the content is another.
     """
-    command = enqueue(queue, [job], now_ms=now_ms, max_payload_bytes=max_payload_bytes)
+    return publish_record(queue, record(job, max_payload_bytes), now_ms=now_ms, same=same)
+
+
+def publish_record(
+    queue: str,
+    job: Record,
+    *,
+    now_ms: int = 0,
+    same: Callable[[bytes], bool] | None = None,
+) -> Command[str]:
+    """As `publish_one`, of a checked job."""
 
     def parse(reply: Any) -> str:
-        (published,) = _parse(reply)
-        error = duplicate_error(job, published, same)
-        if error is not None:
-            raise error
-        return published.job_id
+        for row in reply:
+            error = duplicate_error(job, published(job, row), same)
+            if error is not None:
+                raise error
+        return job.job_id
 
-    return Command(command.script, command.keys, command.args, parse, repeatable=True)
+    return enqueue_records(queue, [job], parse, now_ms=now_ms)
 
 
 def duplicate_error(
-    job: NewJob, published: Published, same: Callable[[bytes], bool] | None = None
+    job: Record, found: Published, same: Callable[[bytes], bool] | None = None
 ) -> DuplicateJob | None:
     """Why a job was not published; None where it was, now or before. `same` as in `publish_one`."""
-    stored = published.stored_payload
-    if published.same_content or stored is None:
+    stored = found.stored_payload
+    if found.same_content or stored is None:
         return None
-    msg_type = job.side.get("msg_type", "")
-    if same is not None and published.stored_msg_type == msg_type and same(stored):
+    msg_type = job.kind.msg_type
+    if same is not None and found.stored_msg_type == msg_type and same(stored):
         return None
     return DuplicateJob(
         job.job_id,
-        published.state,
-        content_fingerprint(published.stored_msg_type, stored),
+        found.state,
+        content_fingerprint(found.stored_msg_type, stored),
         content_fingerprint(msg_type, job.payload),
     )
 
@@ -105,34 +208,14 @@ def content_fingerprint(msg_type: str, payload: bytes) -> str:
     return hashlib.sha256(msg_type.encode() + b"\0" + payload).hexdigest()[:16]
 
 
-def _record(job: NewJob, max_payload_bytes: int) -> list[Arg]:
-    check_job_id(job.job_id)
-    check_payload(job.payload, max_payload_bytes)
-    _check_group(job)
-    record: list[Arg] = [
-        job.job_id,
-        job.payload,
-        check_int("max_attempts", job.max_attempts, 1, MAX_ATTEMPTS),
-        check_int("timeout_ms", job.timeout_ms, 0),
-        check_int("backoff_ms", job.backoff_ms, 0),
-        check_int("due_ms", job.due_ms, 0),
-        job.gid,
-        check_int("group_limit", job.group_limit, 0, MAX_ATTEMPTS),
-        "strict" if job.ordering == "strict" else "",
-        len(job.side),
-    ]
-    for name, value in job.side.items():
-        record += _check_side(name, value)
-    return record
-
-
 def jobs_published(args: Sequence[Arg]) -> list[NewJob]:
     """The jobs in the arguments of an `enqueue` command: the reverse of what that makes of them."""
-    jobs: list[NewJob] = []
     rest = iter(args[2:])
-    for job_id in rest:
-        payload, attempts, timeout, backoff, due, gid, limit, strict, sides = islice(rest, 9)
-        side = [str(word) for word in islice(rest, 2 * int(sides))]
+    kinds = [(list(islice(rest, 7)), _pairs(rest)) for _ in range(int(next(rest)))]
+    jobs: list[NewJob] = []
+    for _ in range(int(next(rest))):
+        job_id, payload, nth = islice(rest, 3)
+        (attempts, timeout, backoff, due, gid, limit, strict), side = kinds[int(nth) - 1]
         jobs.append(
             NewJob(
                 job_id=str(job_id),
@@ -144,12 +227,27 @@ def jobs_published(args: Sequence[Arg]) -> list[NewJob]:
                 gid=str(gid),
                 group_limit=int(limit),
                 ordering="strict" if strict == "strict" else "relaxed",
-                side={
-                    str(name): str(value) for name, value in zip(side[::2], side[1::2], strict=True)
-                },
+                side={**side, **_pairs(rest)},
             )
         )
     return jobs
+
+
+def jobs_added(args: Sequence[Arg], reply: Any) -> list[NewJob]:
+    """Those of `jobs_published` that were not there before, by the script's reply."""
+    duplicates = {entry[0] for entry in reply if entry[1] == b"DUPLICATE"}
+    return [job for nth, job in enumerate(jobs_published(args), 1) if nth not in duplicates]
+
+
+def _pairs(rest: Iterator[Arg]) -> dict[str, str]:
+    count = int(next(rest))
+    words = [str(word) for word in islice(rest, 2 * count)]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _checked_side(side: Mapping[str, str]) -> tuple[str, ...]:
+    """Names and values, alternating."""
+    return tuple(word for name, value in side.items() for word in _check_side(name, value))
 
 
 def _check_side(name: object, value: object) -> tuple[str, str]:
@@ -161,24 +259,33 @@ def _check_side(name: object, value: object) -> tuple[str, str]:
     return name, value
 
 
-def _check_group(job: NewJob) -> None:
-    check_ordering(job.ordering)
-    if job.gid != "":
-        check_gid(job.gid)
-    elif job.ordering == "strict":
+def _check_group(gid: str, group_limit: int, ordering: Ordering) -> None:
+    check_ordering(ordering)
+    if gid != "":
+        check_gid(gid)
+    elif ordering == "strict":
         raise InvalidArgument("ordering", "'strict' orders the jobs of a group; pass a gid")
-    if job.ordering == "strict" and job.group_limit > 1:
+    if ordering == "strict" and group_limit > 1:
         raise InvalidArgument(
             "group_limit", "a strictly ordered group runs one job at a time; leave it out"
         )
 
 
-def _parse(reply: Any) -> list[Published]:
-    return [_published(*entry) for entry in reply]
+def _parse(jobs: Sequence[Record], reply: Any) -> list[Published]:
+    found = [Published(job.job_id, "wait", False, True) for job in jobs]
+    for row in reply:
+        nth = row[0] - 1
+        found[nth] = published(jobs[nth], row)
+    return found
+
+
+def published(job: Record, row: Sequence[Any]) -> Published:
+    """What a row of the script's reply says of a job. Jobs without a row are new, and wait."""
+    return _published(job.job_id, *row[1:])
 
 
 def _published(
-    job_id: bytes,
+    job_id: str,
     status: bytes,
     state: bytes,
     content: bytes = b"same",
@@ -186,7 +293,7 @@ def _published(
     stored_msg_type: bytes = b"",
 ) -> Published:
     return Published(
-        job_id=text(job_id),
+        job_id=job_id,
         state=text(state),
         duplicate=status == b"DUPLICATE",
         same_content=content == b"same",

@@ -51,7 +51,11 @@ def check_queue(queue: object) -> str:
 
 
 def _check_id(field: str, value: object, pattern: re.Pattern[str], length: int) -> str:
-    if not isinstance(value, str) or not pattern.match(value) or not is_utf8(value):
+    if (
+        not isinstance(value, str)
+        or not pattern.match(value)
+        or not (value.isascii() or is_utf8(value))
+    ):
         raise InvalidArgument(
             field,
             f"{value!r} cannot be used; use 1 to {length} characters without braces and control"
@@ -81,12 +85,15 @@ def check_gid(gid: str) -> str:
 
 def queue_keys(queue: str) -> tuple[bytes, ...]:
     """The 18 fixed keys of a queue, in the order of lua/lib/queue_keys.lua."""
-    # Checked first: the cache would choke on what cannot be hashed.
-    return _queue_keys(check_queue(queue))
+    try:
+        return _queue_keys(queue)
+    except TypeError:  # what cannot be hashed
+        return _queue_keys(check_queue(queue))
 
 
 @lru_cache(maxsize=4096)
 def _queue_keys(queue: str) -> tuple[bytes, ...]:
+    check_queue(queue)
     return tuple(f"{{{queue}}}:{name}".encode() for name in _FIXED)
 
 

@@ -73,7 +73,7 @@ def _entry(name: str) -> Json:
         "errors": sorted(set(_codes(said.reply))),
         "reads_only": said.reads_only,
         "repeatable": said.repeatable,
-        "checks_permissions": "local denied = require_commands(" in flat.text,
+        "checks_permissions": flat.checks_permissions,
         "states": list(said.states),
         "invariant": said.invariant,
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from omniq_typed.core.arguments import check_int
-from omniq_typed.core.command import Arg, Command
+from omniq_typed.core.arguments import check_int, check_token
+from omniq_typed.core.command import CHECK, Arg, Command
 from omniq_typed.core.keys import queue_keys
 from omniq_typed.core.replies import number, text
 from omniq_typed.core.scripts import script
@@ -16,6 +17,9 @@ from omniq_typed.models import Reservation, Reserved, ReserveJob, ReservePaused,
 MAX_JOBS_PER_RESERVE = 1000
 DEFAULT_UPKEEP = 100
 """Leases reaped and due jobs promoted in passing, at most, by one reserve."""
+BATCH_PREFIX = "batch."
+"""How `token_prefix` begins where the jobs wait for each other in the worker, so that it may not
+have started all of them if it dies: lua/lib/reap_leases.lua."""
 
 
 def reserve(
@@ -27,21 +31,27 @@ def reserve(
     now_ms: int = 0,
     keep_completed: int = DEFAULT_KEEP_COMPLETED,
     upkeep: int = DEFAULT_UPKEEP,
+    lost_prefix: str = "",
 ) -> Command[Reservation]:
     """Settles, reaps, promotes, and leases up to `limit` jobs (0: none), in one round trip.
 
-    `token_prefix` must be new for each call: it makes the lease tokens of the jobs.
+    `token_prefix` must be new for each call: it makes the lease tokens of the jobs. `lost_prefix`:
+    that of a call whose reply was lost; the jobs that it leased, if it was run at all, go back to
+    the head of their lanes first, in their order and the attempt not counted.
     """
     args: list[Arg] = [
         check_int("now_ms_override", now_ms, 0),
+        CHECK,
         check_int("limit", limit, 0, MAX_JOBS_PER_RESERVE),
-        token_prefix,
+        check_token(token_prefix),
         check_int("keep_completed", keep_completed, 0),
         check_int("upkeep", upkeep, 0),
+        check_token(lost_prefix),
         len(settlements),
     ]
     args += settlement_records(settlements)
-    return Command(script("reserve"), queue_keys(queue), args, _parse, repeatable=False)
+    parse = partial(_parse, token_prefix, settlements)
+    return Command(script("reserve"), queue_keys(queue), args, parse, repeatable=False)
 
 
 def reserve_one(
@@ -51,7 +61,7 @@ def reserve_one(
     command = reserve(queue, limit=1, token_prefix=token_prefix, now_ms=now_ms)
 
     def parse(reply: Any) -> ReserveJob | ReservePaused | None:
-        reservation = _parse(reply)
+        reservation = command.parse(reply)
         if reservation.paused:
             return ReservePaused()
         for job in reservation.jobs:
@@ -69,39 +79,44 @@ def reserve_one(
     return Command(command.script, command.keys, command.args, parse, repeatable=False)
 
 
-def _parse(reply: Any) -> Reservation:
-    status, now_ms, next_due_ms, promoted, reaped, settled, jobs = reply
+def _parse(token_prefix: str, settlements: Sequence[Settlement], reply: Any) -> Reservation:
+    status, now_ms, next_due_ms, promoted, reaped, settled, kinds, jobs = reply
     return Reservation(
         paused=status == b"PAUSED",
         now_ms=now_ms,
         next_due_ms=next_due_ms,
         promoted=promoted,
         reaped=reaped,
-        settled=tuple(parse_settled(settled)),
-        jobs=tuple(map(_reserved, jobs)),
+        settled=tuple(parse_settled(settlements, settled)),
+        jobs=_jobs(token_prefix, [_kind(row) for row in kinds], jobs),
     )
 
 
-def _reserved(entry: list[bytes]) -> Reserved:
-    # Reserved's fields stand in the order of lua/lib/lease_job.lua.
-    return Reserved(
-        text(entry[0]),
-        entry[1],
-        int(entry[2]),
-        int(entry[3]),
-        number(entry[4]),
-        text(entry[5]),
-        text(entry[6]),
-        number(entry[7]),
-        number(entry[8]),
-        number(entry[9]),
-        text(entry[10]),
-        text(entry[11]),
-        text(entry[12]),
-        text(entry[13]),
-        text(entry[14]),
-        text(entry[15]),
-        text(entry[16]),
-        text(entry[17]),
-        number(entry[18]),
-    )
+def _kind(row: list[Any]) -> tuple[Any, ...]:
+    """What jobs have in common, in the order of Reserved's fields."""
+    return tuple(read(each) for read, each in zip(_KIND, row, strict=True))
+
+
+_KIND: tuple[Callable[[Any], Any], ...] = (
+    *(int, int, number, text, number, number),  # lock_until_ms, attempt ... backoff_ms
+    *(text, text, text, text, number),  # msg_type, msg_version, msg_schema, msg_source, deferrals
+)
+
+
+def _jobs(token_prefix: str, kinds: list[tuple[Any, ...]], flat: list[Any]) -> tuple[Reserved, ...]:
+    rows = zip(*[iter(flat)] * 8, strict=True)
+    jobs: list[Reserved] = []
+    for nth, (job_id, payload, kind, created, correlation, causation, parent, state) in enumerate(
+        rows, 1
+    ):
+        until, attempt, most, gid, timeout, backoff, name, version, schema, source, deferrals = (
+            kinds[kind - 1]
+        )
+        jobs.append(
+            Reserved(
+                *(text(job_id), payload, until, attempt, most, gid, f"{token_prefix}-{nth}"),
+                *(timeout, backoff, number(created), name, version, schema, source),
+                *(text(correlation), text(causation), text(parent), text(state), deferrals),
+            )
+        )
+    return tuple(jobs)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from omniq_typed.core.arguments import check_int
-from omniq_typed.core.command import Arg, Command
+from omniq_typed.core.command import CHECK, Arg, Command
 from omniq_typed.core.keys import check_type_name, schema_keys
 from omniq_typed.core.replies import number, refuse, text
 from omniq_typed.core.schema_records import (
@@ -49,7 +49,7 @@ def register_schemas(changes: Sequence[SchemaChange], *, now_ms: int = 0) -> Com
     writer has said the same. Raises OperationRefused where a writer has registered a version with
     another writer, and it is not to be replaced.
     """
-    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), len(changes)]
+    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), CHECK, len(changes)]
     for change in changes:
         args += _change(change)
 
@@ -83,7 +83,7 @@ def read_schemas(
 def forget_schemas(name: str, versions: Iterable[int], *, now_ms: int = 0) -> Command[int]:
     """Deletes versions of a type, with the last one all that is known of it; without versions, all.
     Answers how many were there."""
-    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), check_type_name(name)]
+    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), CHECK, check_type_name(name)]
     args += [check_int("version", version, 1, MAX_VERSION) for version in versions]
     return Command(script("forget_schemas"), schema_keys(), args, number, repeatable=True)
 

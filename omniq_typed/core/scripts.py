@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
+CHECKING = "local denied = ARGV[2] ~= '0' and require_commands("
+"""How a script says that its second argument is the check of permissions."""
 _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
 
 
@@ -17,8 +19,8 @@ _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
 class Script:
     """One flattened script. `text` is what SCRIPT LOAD takes, `sha` what EVALSHA takes.
 
-    `checks_permissions`: it can ask the server, before it changes anything, whether the user may
-    run all of it; lua/lib/require_commands.lua.
+    `checks_permissions`: its second argument says whether it asks the server, before it changes
+    anything, for the right to all its commands.
     """
 
     name: str
@@ -54,4 +56,4 @@ def script(name: str) -> Script:
     ]
     text = "".join([*parts, source])
     sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-    return Script(name, text, sha, checks_permissions="local denied = require_commands(" in text)
+    return Script(name, text, sha, CHECKING in source)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from omniq_typed.core.arguments import check_int, check_token, clip_error
-from omniq_typed.core.command import Arg, Command
+from omniq_typed.core.command import CHECK, Arg, Command
 from omniq_typed.core.keys import check_job_id, queue_keys
 from omniq_typed.core.replies import refuse, text
 from omniq_typed.core.scripts import script
@@ -26,11 +27,13 @@ def settle(
     their reservation, so that they keep their order at the head of the lane."""
     args: list[Arg] = [
         check_int("now_ms_override", now_ms, 0),
+        CHECK,
         check_int("keep_completed", keep_completed, 0),
         len(settlements),
     ]
     args += settlement_records(settlements)
-    return Command(script("settle"), queue_keys(queue), args, parse_settled, repeatable=False)
+    parse = partial(parse_settled, settlements)
+    return Command(script("settle"), queue_keys(queue), args, parse, repeatable=False)
 
 
 def settlement_records(settlements: Iterable[Settlement]) -> list[Arg]:
@@ -44,9 +47,12 @@ def settlement_records(settlements: Iterable[Settlement]) -> list[Arg]:
     return args
 
 
-def parse_settled(reply: Any) -> list[Settled]:
-    """One Settled per record of the reply."""
-    return [Settled(text(entry[0]), text(entry[1]), text(entry[2])) for entry in reply]
+def parse_settled(settlements: Sequence[Settlement], reply: Any) -> list[Settled]:
+    """One Settled per settlement; the reply tells only of those that are not acknowledged."""
+    found = [Settled(each.job_id, "OK", "") for each in settlements]
+    for nth, status, detail in reply:
+        found[nth - 1] = Settled(settlements[nth - 1].job_id, text(status), text(detail))
+    return found
 
 
 def ack_success(
@@ -57,7 +63,7 @@ def ack_success(
     command = settle(queue, [one], now_ms=now_ms, keep_completed=keep_completed)
 
     def parse(reply: Any) -> None:
-        (settled,) = parse_settled(reply)
+        (settled,) = command.parse(reply)
         if settled.status == "ERR":
             refuse("ack_success", settled.detail, job_id)
 
@@ -80,7 +86,7 @@ def ack_fail(
     command = settle(queue, [one], now_ms=now_ms)
 
     def parse(reply: Any) -> tuple[str, int | None]:
-        (settled,) = parse_settled(reply)
+        (settled,) = command.parse(reply)
         if settled.status == "ERR":
             refuse("ack_fail", settled.detail, job_id)
         return settled.status, int(settled.detail) if settled.status == "RETRY" else None
@@ -105,7 +111,7 @@ def heartbeat(
     queue: str, leases: Sequence[tuple[str, str]], *, now_ms: int = 0
 ) -> Command[list[HeartbeatResult]]:
     """Renews leases given as (job_id, lease_token), each to now + the job's timeout."""
-    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), len(leases)]
+    args: list[Arg] = [check_int("now_ms_override", now_ms, 0), CHECK, len(leases)]
     for job_id, lease_token in leases:
         args += (check_job_id(job_id), check_token(lease_token))
     return Command(script("heartbeat"), queue_keys(queue), args, _parse_beats, repeatable=True)

@@ -4,7 +4,7 @@ read back under the reader's rules before they leave."""
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -15,6 +15,8 @@ from omniq_typed.errors import Fault, InvalidPayload, UndecodableJob
 from omniq_typed.messages.message_type import MessageType
 
 T = TypeVar("T")
+WarningsAs: TypeAlias = Literal["none", "warn", "error"]
+"""How Pydantic's serializer is to tell of values of another type than the field's."""
 
 
 def encode(message_type: MessageType[T], value: T) -> bytes:
@@ -24,12 +26,14 @@ def encode(message_type: MessageType[T], value: T) -> bytes:
     classes = message_type.classes
     if classes and type(value) not in classes:
         raise InvalidPayload(message_type.label, (_wrong_class(message_type, value),))
-    exactness = message_type.exactness
-    if exactness is not None and (faults := exactness(value)):
-        raise InvalidPayload(message_type.label, faults)
+    warnings: bool | WarningsAs = False
+    if not message_type.is_natural(value):
+        exactness, warnings = message_type.exactness, "error"
+        if exactness is not None and (faults := exactness(value)):
+            raise InvalidPayload(message_type.label, faults)
     adapter = message_type.adapter
     try:
-        return _write_and_read_back(adapter, value)
+        return _write_and_read_back(adapter, value, warnings)
     except Exception as error:  # a user's validator or serializer may raise anything
         raise _invalid(adapter, value, message_type.label, error) from error
 
@@ -39,7 +43,7 @@ def encode_unregistered(value: Any) -> bytes:
     cls: Any = type(value)
     adapter = _adapter(cls)
     try:
-        return _write_and_read_back(adapter, value)
+        return _write_and_read_back(adapter, value, "error")
     except Exception as error:
         raise _invalid(adapter, value, cls.__qualname__, error) from error
 
@@ -87,8 +91,10 @@ def _wrong_class(message_type: MessageType[Any], value: object) -> Fault:
     return Fault("", "wrong_class", f"a {type(value).__qualname__}, not a {wanted}")
 
 
-def _write_and_read_back(adapter: TypeAdapter[Any], value: Any) -> bytes:
-    payload = adapter.serializer.to_json(value, by_alias=True, warnings="error")
+def _write_and_read_back(
+    adapter: TypeAdapter[Any], value: Any, warnings: bool | WarningsAs
+) -> bytes:
+    payload = adapter.serializer.to_json(value, by_alias=True, warnings=warnings)
     adapter.validator.validate_json(payload, strict=True)
     _refuse_constants(payload)
     return payload

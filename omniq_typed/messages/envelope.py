@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_payload
+from omniq_typed.core.enqueue import JobKind, Record, job_kind, own_side
+from omniq_typed.core.keys import check_gid, check_job_id, queue_keys
 from omniq_typed.errors import InvalidArgument
 from omniq_typed.messages.codec import encode, same_message
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
-from omniq_typed.models import NewJob, Ordering, Reserved
+from omniq_typed.models import Ordering, Reserved
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Envelope(Generic[T_co]):
     """A message and how it is to be published. None, 0 and '': as its message type says.
 
@@ -39,6 +43,44 @@ class Envelope(Generic[T_co]):
     causation_id: str | None = field(default=None, kw_only=True)
     traceparent: str | None = field(default=None, kw_only=True)
     tracestate: str | None = field(default=None, kw_only=True)
+
+    def __init__(
+        self,
+        message: T_co,
+        *,
+        message_type: Any = None,
+        queue: str | None = None,
+        job_id: str | None = None,
+        max_attempts: int | None = None,
+        timeout_ms: int | None = None,
+        backoff_ms: int | None = None,
+        due_ms: int = 0,
+        gid: str | None = None,
+        group_limit: int = 0,
+        ordering: Ordering | None = None,
+        correlation_id: str | None = None,
+        causation_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
+    ) -> None:
+        # Written out: every publish makes one, and that of a frozen dataclass takes thrice as long.
+        self.__dict__.update(
+            message=message,
+            message_type=message_type,
+            queue=queue,
+            job_id=job_id,
+            max_attempts=max_attempts,
+            timeout_ms=timeout_ms,
+            backoff_ms=backoff_ms,
+            due_ms=due_ms,
+            gid=gid,
+            group_limit=group_limit,
+            ordering=ordering,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            traceparent=traceparent,
+            tracestate=tracestate,
+        )
 
     def caused_by(self, cause: Cause) -> Envelope[T_co]:
         """In the conversation of `cause`, where the envelope names none of its own."""
@@ -72,39 +114,97 @@ class Cause:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Addressed:
-    """An envelope made ready: the job, and the queue that it goes to."""
+def envelope_of(message: object) -> Envelope[Any]:
+    """An envelope as it is, any other message in one that says nothing."""
+    if isinstance(message, Envelope):
+        return message
+    envelope: Envelope[Any] = Envelope.__new__(Envelope)
+    # The rest it has from its class: the defaults of the fields.
+    envelope.__dict__["message"] = message
+    return envelope
+
+
+@dataclass(slots=True)
+class Addressed(Record):
+    """An envelope made ready: a checked job, and the queue that it goes to."""
 
     queue: str
-    job: NewJob
     message_type: MessageType[Any]
 
     def is_same(self, stored_payload: bytes) -> bool:
         """Whether another payload of the same message type is the same message."""
-        return same_message(self.message_type, self.job.payload, stored_payload)
+        return same_message(self.message_type, self.payload, stored_payload)
 
 
 def new_job_id() -> str:
     """32 hex digits, random."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
-def address(envelope: Envelope[Any], registry: Registry, source: str = "") -> Addressed:
-    """Checks and encodes a message, and fills in what its type says. Raises InvalidPayload,
-    InvalidMessageType, and InvalidArgument where no queue is named."""
-    message_type = registry.of_value(envelope.message, envelope.message_type)
-    queue = message_type.queue if envelope.queue is None else envelope.queue
-    if queue is None:
-        raise InvalidArgument(
-            "queue", f"{message_type.label} names none; pass queue= or set it in @message"
-        )
-    # Encoded first: the functions of the type see valid messages only.
-    payload = encode(message_type, envelope.message)
-    gid = _gid(message_type, envelope)
-    job = NewJob(
-        job_id=_job_id(message_type, envelope),
-        payload=payload,
+_MOST_USUAL = 4096
+_options = attrgetter(
+    "max_attempts", "timeout_ms", "backoff_ms", "due_ms", "group_limit", "ordering"
+)
+_conversation = attrgetter("correlation_id", "causation_id", "traceparent", "tracestate")
+_NO_OPTIONS = _options(Envelope(None))
+_NO_CONVERSATION = _conversation(Envelope(None))
+
+
+class Addressing:
+    """How the messages of one publisher become jobs. Thread-safe."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        source: str = "",
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+    ) -> None:
+        self._registry = registry
+        self._source = source
+        self._max_payload_bytes = max_payload_bytes
+        # Most messages of a type, and of a group of it, are of one kind.
+        self._usual: dict[tuple[MessageType[Any], str], JobKind] = {}
+
+    def address(self, envelope: Envelope[Any]) -> Addressed:
+        """Checks and encodes a message, and fills in what its type says. Raises InvalidPayload,
+        InvalidMessageType, and InvalidArgument for what could never be published otherwise."""
+        message_type = self._registry.of_value(envelope.message, envelope.message_type)
+        queue = message_type.queue if envelope.queue is None else envelope.queue
+        if queue is None:
+            raise InvalidArgument(
+                "queue", f"{message_type.label} names none; pass queue= or set it in @message"
+            )
+        queue_keys(queue)
+        # Encoded first: the functions of the type see valid messages only.
+        payload = encode(message_type, envelope.message)
+        check_payload(payload, self._max_payload_bytes)
+        kind = self._kind(message_type, envelope, _gid(message_type, envelope))
+        job_id = _job_id(message_type, envelope)
+        return Addressed(job_id, payload, kind, _own_side(envelope), queue, message_type)
+
+    def _kind(self, message_type: MessageType[Any], envelope: Envelope[Any], gid: str) -> JobKind:
+        # False is no time, though it is equal to 0.
+        if _options(envelope) != _NO_OPTIONS or type(envelope.due_ms) is not int:
+            return _kind_of(message_type, envelope, gid, self._source)
+        found = self._usual.get((message_type, gid))
+        if found is None:
+            found = _kind_of(message_type, envelope, gid, self._source)
+            if len(self._usual) >= _MOST_USUAL:
+                self._usual.clear()
+            self._usual[message_type, gid] = found
+        return found
+
+
+def _kind_of(
+    message_type: MessageType[Any], envelope: Envelope[Any], gid: str, source: str
+) -> JobKind:
+    side = {
+        "msg_type": message_type.name,
+        "msg_version": str(message_type.version),
+        "msg_schema": message_type.fingerprint,
+        "msg_source": source,
+    }
+    return job_kind(
         max_attempts=_chosen(envelope.max_attempts, message_type.max_attempts),
         timeout_ms=_chosen(envelope.timeout_ms, message_type.timeout_ms),
         backoff_ms=_chosen(envelope.backoff_ms, message_type.backoff_ms),
@@ -113,9 +213,20 @@ def address(envelope: Envelope[Any], registry: Registry, source: str = "") -> Ad
         group_limit=envelope.group_limit or (message_type.group_limit if gid else 0),
         # A strict type is strict within groups; published without one it has no order to keep.
         ordering=envelope.ordering or (message_type.ordering if gid else "relaxed"),
-        side=_side_fields(message_type, envelope, source),
+        side={name: text for name, text in side.items() if text},
     )
-    return Addressed(queue, job, message_type)
+
+
+def _own_side(envelope: Envelope[Any]) -> tuple[str, ...]:
+    if _conversation(envelope) == _NO_CONVERSATION:
+        return ()
+    fields = {
+        "msg_correlation_id": envelope.correlation_id,
+        "msg_causation_id": envelope.causation_id,
+        "msg_traceparent": envelope.traceparent,
+        "msg_tracestate": envelope.tracestate,
+    }
+    return own_side({name: text for name, text in fields.items() if text})
 
 
 def _chosen(choice: int | None, default: int) -> int:
@@ -123,24 +234,28 @@ def _chosen(choice: int | None, default: int) -> int:
 
 
 def _gid(message_type: MessageType[Any], envelope: Envelope[Any]) -> str:
-    if envelope.gid is not None or message_type.gid is None:
-        return "" if envelope.gid is None else envelope.gid
+    if envelope.gid is not None:
+        return "" if envelope.gid == "" else check_gid(envelope.gid)
+    if message_type.gid is None:
+        return ""
     gid: object = _told("gid", message_type, message_type.gid, envelope.message)
     if gid is not None and not isinstance(gid, str):
         raise InvalidArgument("gid", f"the function of {message_type.label} gave {gid!r}, no str")
-    return gid or ""
+    return check_gid(gid) if gid else ""
 
 
 def _job_id(message_type: MessageType[Any], envelope: Envelope[Any]) -> str:
-    if envelope.job_id is not None or message_type.dedup_key is None:
-        return new_job_id() if envelope.job_id is None else envelope.job_id
+    if envelope.job_id is not None:
+        return check_job_id(envelope.job_id)
+    if message_type.dedup_key is None:
+        return new_job_id()
     key: object = _told("dedup_key", message_type, message_type.dedup_key, envelope.message)
     if not isinstance(key, str) or not key:
         raise InvalidArgument(
             "dedup_key", f"the function of {message_type.label} gave {key!r}; it must give a str"
         )
     # With the type's name: an order and its invoice may both be called after the order.
-    return f"{message_type.name}:{key}"
+    return check_job_id(f"{message_type.name}:{key}")
 
 
 def _told(
@@ -153,19 +268,3 @@ def _told(
             field_name,
             f"the function of {message_type.label} failed with {type(error).__name__}: {error}",
         ) from error
-
-
-def _side_fields(
-    message_type: MessageType[Any], envelope: Envelope[Any], source: str
-) -> dict[str, str]:
-    fields = {
-        "msg_type": message_type.name,
-        "msg_version": str(message_type.version),
-        "msg_schema": message_type.fingerprint,
-        "msg_source": source,
-        "msg_correlation_id": envelope.correlation_id,
-        "msg_causation_id": envelope.causation_id,
-        "msg_traceparent": envelope.traceparent,
-        "msg_tracestate": envelope.tracestate,
-    }
-    return {name: text for name, text in fields.items() if text}

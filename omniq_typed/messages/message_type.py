@@ -20,6 +20,7 @@ from typing_extensions import TypeAliasType, is_typeddict
 
 from omniq_typed.errors import Fault, InvalidMessageType, PortabilityWarning
 from omniq_typed.messages.exactness import exactness_check
+from omniq_typed.messages.natural import natural_check
 from omniq_typed.messages.portability import Hazard, hazards
 from omniq_typed.models import Compatibility, Ordering
 from omniq_typed.protocols import RetryPolicy
@@ -73,6 +74,12 @@ class MessageType(Generic[T]):
             )
         self.check_portability(adapter)
         return adapter
+
+    @cached_property
+    def is_natural(self) -> Callable[[Any], bool]:
+        """Whether a value is so plain that `exactness` and the serializer's warnings have nothing
+        to say of it."""
+        return natural_check(self.adapter)
 
     @cached_property
     def exactness(self) -> Callable[[Any], tuple[Fault, ...]] | None:

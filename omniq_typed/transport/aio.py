@@ -1,4 +1,6 @@
-"""Runs commands over an asyncio redis-py client. The twin of sync.py."""
+"""Runs commands over connections to the server of an asyncio redis-py client. The twin of sync.py;
+all commands of a loop that are under way share one connection (async_line.py), but for those with
+which the server waits."""
 
 from __future__ import annotations
 
@@ -7,20 +9,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import redis.asyncio
-from redis.exceptions import NoScriptError
 
 from omniq_typed.core.command import Command
 from omniq_typed.core.keys import stats_pattern, wake_key
 from omniq_typed.errors import ConnectionLost
+from omniq_typed.transport import by_client
 from omniq_typed.transport.address import Address
-from omniq_typed.transport.calls import (
-    RAW,
-    REPEATS,
-    call_args,
-    call_options,
-    repeat_delay_s,
-    wake_args,
-)
+from omniq_typed.transport.async_lines import AsyncLines
+from omniq_typed.transport.async_routes import AsyncRoutes
+from omniq_typed.transport.calls import ELSEWHERE, REPEATS, load_words, repeat_delay_s, wake_args
+from omniq_typed.transport.checks import PermissionChecks
 from omniq_typed.transport.clients import (
     AnyAsyncClient,
     async_embedded_client,
@@ -28,7 +26,9 @@ from omniq_typed.transport.clients import (
     open_async_client,
 )
 from omniq_typed.transport.embedded import EmbeddedServer
-from omniq_typed.transport.faults import translated
+from omniq_typed.transport.faults import translate, translated
+from omniq_typed.transport.line import CannotConnect, ServerSaid
+from omniq_typed.transport.packing import pack, pack_words
 from omniq_typed.transport.sync import SyncTransport
 
 R = TypeVar("R")
@@ -47,6 +47,9 @@ class AsyncTransport:
         self._embedded: EmbeddedServer | None = None
         self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._routes: AsyncRoutes | None = None
+        self._checks = PermissionChecks()
+        self._wait_failed: set[str] = set()
 
     async def client(self) -> AnyAsyncClient:
         """The redis-py client, connected; a cluster's where the server says it is one."""
@@ -63,10 +66,12 @@ class AsyncTransport:
         loop = asyncio.get_running_loop()
         if self._loop is loop:
             return
-        if self._owned and self._loop is not None and self._loop.is_closed():
-            self._client, self._opening = None, asyncio.Lock()
-            if self._embedded is not None:
-                self._client = async_embedded_client(self._embedded)
+        if self._loop is not None and self._loop.is_closed():
+            self._routes = None
+            if self._owned:
+                self._client, self._opening = None, asyncio.Lock()
+                if self._embedded is not None:
+                    self._client = async_embedded_client(self._embedded)
         self._loop = loop
 
     async def run(self, command: Command[R]) -> R:
@@ -80,13 +85,30 @@ class AsyncTransport:
         replies = await self._repeat(True, lambda: self._call_all(commands))
         return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
 
+    async def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
+        """Runs a command of a queue as soon as a publisher wakes a worker of that queue, or after
+        `wait_s` (> 0), whichever comes first: one round trip, in which the server does the waiting.
+        Its look at the clock may be 0.1 s late. Raises what `run` raises; where the connection
+        breaks in between, or the call is cancelled, the command may have run or not."""
+        return command.parse(
+            await self._repeat(
+                command.repeatable, lambda: self._call_when_woken(queue, wait_s, command)
+            )
+        )
+
     async def wait_for_wake(self, queue: str, timeout_s: float) -> bool:
         """Waits until a publisher wakes a worker of the queue, at most `timeout_s` (> 0).
         Returns whether one did."""
-        client = await self.client()
-        with translated():
-            reply = await client.execute_command(*wake_args(wake_key(queue), timeout_s), **RAW)
-        return reply is not None
+        key = wake_key(queue)
+        lines = await self._lines(key)
+        if lines is None:
+            return await by_client.wait_for_wake_async(await self.client(), key, timeout_s)
+        (reply,) = await lines.ask_alone(pack_words(*wake_args(key, timeout_s)), 1, timeout_s)
+        if type(reply) is not ServerSaid:
+            return reply is not None
+        if self._is_elsewhere(reply):
+            return await by_client.wait_for_wake_async(await self.client(), key, timeout_s)
+        raise translate(reply) from reply
 
     async def scan_stats_keys(self) -> AsyncIterator[str]:
         """The keys of all stats hashes, over every node of a cluster."""
@@ -107,6 +129,9 @@ class AsyncTransport:
         """Closes the connections, unless the client was passed in. Can be called again."""
         client, self._client = self._client, None if self._owned else self._client
         embedded, self._embedded = self._embedded, None
+        routes, self._routes = self._routes, None
+        if routes is not None:
+            await routes.close()
         if client is not None and self._owned:
             await client.aclose()
         if embedded is not None:
@@ -136,25 +161,96 @@ class AsyncTransport:
             if embedded.socket_path != before:
                 self._client = async_embedded_client(embedded)
 
-    async def _call_all(self, commands: Sequence[Command[Any]]) -> list[Any]:
-        client = await self.client()
-        scripts = {command.script for command in commands}
-        with translated():
-            pipeline = client.pipeline(transaction=False)
-            for script in scripts:
-                pipeline.execute_command("SCRIPT LOAD", script.text)
-            for command in commands:
-                pipeline.execute_command(*call_args(command), **RAW)
-            replies: list[Any] = await pipeline.execute()
-        return replies[len(scripts) :]
+    async def _lines(self, key: bytes) -> AsyncLines | None:
+        """The connections to the server of a key; None: the client has to run the call. One that
+        was passed in always does: whoever closes it, or bounds its pool, means all connections."""
+        client, routes = await self.client(), self._routes
+        if not self._owned:
+            return None
+        if routes is None or routes.client is not client:
+            routes = self._routes = AsyncRoutes(client, self._checks.forget)
+        return routes.lines(key)
 
     async def _call(self, command: Command[Any]) -> Any:
-        client = await self.client()
-        with translated():
-            args = call_args(command)
-            for _ in range(REPEATS):
-                try:
-                    return await client.execute_command(*args, **call_options(client, command))
-                except NoScriptError:
-                    await client.script_load(command.script.text)
-            return await client.execute_command(*args, **call_options(client, command))
+        lines = await self._lines(command.keys[0])
+        if lines is None:
+            return await self._call_by_client(command)
+        check = self._checks.is_due(command.script)
+        try:
+            reply = await lines.ask(pack(command, check))
+        except CannotConnect:
+            if self._is_cluster:  # the node is gone: redis-py looks for the one that came after it
+                return await self._call_by_client(command)
+            raise
+        return await self._take(command, check, reply, lines)
+
+    async def _take(self, command: Command[Any], check: bool, reply: Any, lines: AsyncLines) -> Any:
+        """What the script answered, loaded where the server did not know it. Raises ServerError."""
+        if type(reply) is ServerSaid and reply.code == "NOSCRIPT":
+            reply = await self._load_and_call(command, reply, lines)
+        if type(reply) is not ServerSaid:
+            if check:
+                self._checks.passed(command.script)
+            return reply
+        self._checks.forget()
+        if self._is_elsewhere(reply):
+            return await self._call_by_client(command)
+        raise translate(reply) from reply
+
+    async def _load_and_call(
+        self, command: Command[Any], reply: ServerSaid, lines: AsyncLines
+    ) -> Any:
+        """LOAD, never EVAL: newer servers evict scripts that EVAL brought. More than once, for the
+        server's scripts may be flushed in between."""
+        packed = pack_words(*load_words(command.script)) + pack(command, check=True)
+        for _ in range(REPEATS):
+            loaded, reply = await lines.ask_all(packed, 2)
+            if type(loaded) is ServerSaid:
+                return loaded
+            if type(reply) is not ServerSaid or reply.code != "NOSCRIPT":
+                break
+        return reply
+
+    @property
+    def _is_cluster(self) -> bool:
+        return isinstance(self._client, redis.asyncio.RedisCluster)
+
+    def _is_elsewhere(self, reply: ServerSaid) -> bool:
+        return self._is_cluster and reply.code in ELSEWHERE
+
+    async def _call_all(self, commands: Sequence[Command[Any]]) -> list[Any]:
+        lines = await self._lines(commands[0].keys[0])
+        if lines is None:
+            return await by_client.call_all_async(await self.client(), commands)
+        scripts = {command.script for command in commands}
+        packed = [pack_words(*load_words(script)) for script in scripts]
+        packed += [pack(command, check=True) for command in commands]
+        replies = (await lines.ask_all(b"".join(packed), len(packed)))[len(scripts) :]
+        return [
+            await self._take(command, True, reply, lines)
+            for command, reply in zip(commands, replies, strict=True)
+        ]
+
+    async def _call_when_woken(self, queue: str, wait_s: float, command: Command[Any]) -> Any:
+        key = wake_key(queue)
+        lines = await self._lines(key)
+        if lines is None or queue in self._wait_failed:
+            await self.wait_for_wake(queue, wait_s)
+            self._wait_failed.discard(queue)
+            return await self._call(command)
+        check = self._checks.is_due(command.script, wait_s)
+        packed = pack_words(*wake_args(key, wait_s)) + pack(command, check)
+        try:
+            woken, reply = await lines.ask_alone(packed, 2, wait_s)
+        except CannotConnect:
+            if self._is_cluster:
+                return await self._call_by_client(command)
+            raise
+        if type(woken) is ServerSaid:
+            # The command has run all the same, and its answer counts. The next wait goes alone, and
+            # raises what is wrong with it.
+            self._wait_failed.add(queue)
+        return await self._take(command, check, reply, lines)
+
+    async def _call_by_client(self, command: Command[Any]) -> Any:
+        return await by_client.call_async(await self.client(), command)

@@ -1,5 +1,5 @@
-"""Calls by a redis-py client itself: where we cannot have connections of our own to its server
-(opening.py), or a node of a cluster sends us elsewhere."""
+"""Calls by a redis-py client itself: one that was passed in, or of a special kind (opening.py), or
+where a node of a cluster sends us elsewhere."""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ from omniq_typed.transport.faults import translated
 from omniq_typed.transport.opening import Opening
 
 _READ_BYTES = 65536
-_NOTHING = object()
+NOTHING = object()
+"""What a reader gives where the next reply is not whole yet."""
+
 # Of a socket that does not block; the last two where TLS has to talk to the server first.
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -40,7 +42,7 @@ def new_reader() -> hiredis.Reader:
     return hiredis.Reader(
         replyError=ServerSaid,
         protocolError=lambda said: UnexpectedReply("this is no Redis server", said),
-        notEnoughData=_NOTHING,
+        notEnoughData=NOTHING,
     )
 
 
@@ -107,7 +109,7 @@ class Line:
         writable.register(self._socket, select.POLLOUT)
         while rest:
             if not writable.poll(patience_s * 1000):
-                raise _silent(patience_s)
+                raise silent(patience_s)
             try:
                 rest = rest[self._socket.send(rest) :]
             except _NOT_YET:
@@ -120,7 +122,7 @@ class Line:
         server is silent for so long."""
         reader = self._reader
         reply = reader.gets()
-        while reply is _NOTHING:
+        while reply is NOTHING:
             size = self._read(patience_s)
             reader.feed(self._buffer, 0, size)  # type: ignore[arg-type]
             reply = reader.gets()
@@ -132,7 +134,7 @@ class Line:
             # What TLS has deciphered already makes no socket readable.
             waits = not (self._is_tls and self._socket.pending())
             if waits and not self._readable.poll(patience_s * 1000):
-                raise _silent(patience_s)
+                raise silent(patience_s)
             try:
                 size: int = self._socket.recv_into(self._buffer)
             except _NOT_YET:
@@ -158,5 +160,6 @@ def _lost(why: object) -> ConnectionLost:
     return ConnectionLost("no connection to the server", str(why))
 
 
-def _silent(patience_s: float) -> ConnectionLost:
+def silent(patience_s: float) -> ConnectionLost:
+    """For a server that owes a reply and says nothing for so long."""
     return _lost(f"nothing from it within {patience_s:g} s")

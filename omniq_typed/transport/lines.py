@@ -24,6 +24,11 @@ SPARE_S = 60.0
 _TO_BE_LEFT = ("READONLY", "MASTERDOWN", "UNBLOCKED", "NOAUTH")
 
 
+def is_to_be_left(reply: Any) -> bool:
+    """Whether the connection of this reply is to be given up."""
+    return type(reply) is ServerSaid and reply.code in _TO_BE_LEFT
+
+
 class Lines:
     """Thread-safe. `opened` is called after each new connection."""
 
@@ -113,10 +118,9 @@ class Lines:
         return line
 
     def _give_back(self, line: Line, replies: list[Any]) -> None:
-        for reply in replies:
-            if type(reply) is ServerSaid and reply.code in _TO_BE_LEFT:
-                self._close(line)
-                return
+        if any(map(is_to_be_left, replies)):
+            self._close(line)
+            return
         line.idle_since = time.monotonic()
         self._idle.append(line)
         self._close_a_spare(line.idle_since - SPARE_S)

@@ -2,8 +2,8 @@
 
 redis-py connects: TLS, unix sockets, users and passwords, databases are its. A client whose pool or
 connections are of another kind than redis-py's plain ones may do on a connection what we cannot
-know (Sentinel looks for the primary, a server for tests has no socket): then there is none, and all
-calls go through the client itself.
+know (a server for tests has no socket): then there is none, and all calls go through the client
+itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import redis
 import redis.asyncio
 import redis.asyncio.connection
-import redis.connection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.credentials import StreamingCredentialProvider

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from omniq_typed.core.command import Command
-from omniq_typed.core.enqueue import jobs_published
+from omniq_typed.core.enqueue import jobs_added
 from omniq_typed.core.keys import queue_of_keys
 from omniq_typed.core.scripts import Script
 from omniq_typed.models import NewJob
@@ -77,10 +77,8 @@ class Stage:
         if command.script.name != "enqueue":
             return
         queue = queue_of_keys(command.keys)
-        new = {entry[0].decode() for entry in reply if entry[1] == b"OK"}
-        for job in jobs_published(command.args):
-            if job.job_id in new:
-                self.published.append(StagedJob(queue, job, self.now_ms))
+        for job in jobs_added(command.args, reply):
+            self.published.append(StagedJob(queue, job, self.now_ms))
 
 
 class StagedTransport(SyncTransport):
@@ -126,6 +124,11 @@ class AsyncStagedTransport(AsyncTransport):
         reply = await super()._call(command)
         self.stage.note(command, reply)
         return reply
+
+    async def _call_when_woken(self, queue: str, wait_s: float, command: Command[Any]) -> Any:
+        """One after the other: the time of the call is that of its end."""
+        await self.wait_for_wake(queue, wait_s)
+        return await self._call(command)
 
     async def _call_all(self, commands: Sequence[Command[Any]]) -> list[Any]:
         return await super()._call_all([self.stage.timed(command) for command in commands])

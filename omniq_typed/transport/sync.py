@@ -2,9 +2,9 @@
 
 The way of a command: `run` repeats it where that is allowed; `_call` packs it (packing.py), finds
 the connections to the server of its keys (routes.py) and gets the reply on one that is idle
-(lines.py); `_take` makes of the reply what the script answered or an exception. Where we cannot
-have connections of our own (opening.py), or a node of a cluster sends us elsewhere, the client runs
-the command itself.
+(lines.py); `_take` makes of the reply what the script answered or an exception. Where the client
+was passed in or is of a special kind (opening.py), or a node of a cluster sends us elsewhere, the
+client runs the command itself (by_client.py).
 """
 
 from __future__ import annotations
@@ -74,8 +74,7 @@ class SyncTransport:
         """Runs one command. Raises what its builder documents, and ServerError.
 
         `within_s`: how long the server may be silent, where that is to be less than usual (15 s, or
-        what the URL or the client says). A client that we have no connections of our own to keeps
-        to its own time.
+        what the URL says). A client that was passed in keeps to its own time.
         """
         return command.parse(
             self._repeat(command.repeatable, lambda: self._call(command, within_s))
@@ -182,8 +181,11 @@ class SyncTransport:
                 self._client = embedded_client(embedded)
 
     def _lines(self, key: bytes) -> Lines | None:
-        """The connections to the server of a key; None: the client has to run the call."""
+        """The connections to the server of a key; None: the client has to run the call. One that
+        was passed in always does: whoever closes it, or bounds its pool, means all connections."""
         client, routes = self.client, self._routes
+        if not self._owned:
+            return None
         if routes is None or routes.client is not client:
             with self._opening:
                 routes = self._routes

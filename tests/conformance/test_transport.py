@@ -325,7 +325,7 @@ def test_a_client_with_a_pool_of_its_own_kind_runs_the_calls_itself(
 
     pool = Special(host=single.host, port=single.port)
     with redis.Redis(connection_pool=pool) as client:
-        transport = SyncTransport(client=client)
+        transport = SyncTransport(client=client, owns_client=True)
         assert run(transport, echo("special")) == b"special"
         assert transport._routes is not None
         assert transport._routes.lines(KEYS[0]) is None

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,8 +34,9 @@ JOB = NewJob(
     *("an-id", b'{"a":1}', 7, 11_000, 12_000, 13_000),
     gid="a-gid",
     group_limit=5,
-    side={"msg_type": "t", "msg_version": "2"},
+    side={"msg_type": "t", "msg_correlation_id": "talk", "msg_version": "2"},
 )
+OWN_SIDE = {"side_count": 1, "side": [{"field": "msg_correlation_id", "value": "talk"}]}
 SETTLED = [
     Settlement("one", "token-1", Outcome.ACK),
     Settlement("two", "token-2", Outcome.RETRY, 21, "a reason", "a message", '["errors"]'),
@@ -63,23 +65,26 @@ SETTLED_ROWS = [
         "errors_json": "[]",
     },
 ]
-NOW = {"now_ms": 9}
+CHECKED = {"check": "1"}
+NOW = {"now_ms": 9, **CHECKED}
 V1 = SchemaRecord(1, "1" * 16, "1" * 16, b"{}")
 V2 = SchemaRecord(2, "2" * 16, "3" * 16, b"[]", role=SchemaRole.READER)
 V1_NAMED = {"version": 1, "writer": "1" * 16, "reader": "1" * 16}
 V2_NAMED = {"version": 2, "writer": "2" * 16, "reader": "3" * 16}
 CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
     (children.childs_init("set", 3), {"expected": 3}),
-    (children.child_ack("set", "c", remember_ms=8), {"child_id": "c", "remember_ms": 8}),
+    (children.child_ack("set", "c", remember_ms=8), {"child_id": "c", **CHECKED, "remember_ms": 8}),
     (
-        enqueue.enqueue("q", [JOB, NewJob("b", b"[]", gid="g", ordering="strict")], now_ms=9),
+        enqueue.enqueue(
+            "q",
+            [JOB, NewJob("b", b"[]", gid="g", ordering="strict"), replace(JOB, job_id="c")],
+            now_ms=9,
+        ),
         {
             **NOW,
-            "count": 2,
-            "jobs": [
+            "kind_count": 2,
+            "kinds": [
                 {
-                    "id": "an-id",
-                    "payload": b'{"a":1}',
                     "max_attempts": 7,
                     "timeout_ms": 11_000,
                     "backoff_ms": 12_000,
@@ -94,8 +99,6 @@ CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
                     ],
                 },
                 {
-                    "id": "b",
-                    "payload": b"[]",
                     "max_attempts": 3,
                     "timeout_ms": 30_000,
                     "backoff_ms": 5_000,
@@ -106,6 +109,12 @@ CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
                     "side_count": 0,
                     "side": [],
                 },
+            ],
+            "count": 3,
+            "jobs": [
+                {"id": "an-id", "payload": b'{"a":1}', "kind": 1, **OWN_SIDE},
+                {"id": "b", "payload": b"[]", "kind": 2, "side_count": 0, "side": []},
+                {"id": "c", "payload": b'{"a":1}', "kind": 1, **OWN_SIDE},
             ],
         },
     ),
@@ -118,6 +127,7 @@ CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
             now_ms=9,
             keep_completed=5,
             upkeep=6,
+            lost_prefix="o",
         ),
         {
             **NOW,
@@ -125,6 +135,7 @@ CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
             "token_prefix": "p",
             "keep_completed": 5,
             "upkeep": 6,
+            "lost_prefix": "o",
             "settle_count": 4,
             "settlements": SETTLED_ROWS,
         },

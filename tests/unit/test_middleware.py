@@ -731,7 +731,7 @@ async def test_jobs_of_one_loop_do_not_mix(kept: Kept) -> None:
     chain = async_handling_chain([LogJobs()], handler)
 
     async def work(name: str) -> None:
-        await chain(async_ctx_of(replace(JOB, job_id=name)))
+        await chain(async_ctx_of(JOB._replace(job_id=name)))
 
     await asyncio.gather(*(work(name) for name in ("x", "y", "z")))
     found = [each for each in kept.records if each.name == mine.name]
@@ -748,7 +748,7 @@ def test_jobs_of_several_threads_do_not_mix(kept: Kept) -> None:
 
     chain = handling_chain([LogJobs()], handler)
     threads = [
-        threading.Thread(target=chain, args=(ctx_of(replace(JOB, job_id=name)),)) for name in "xyz"
+        threading.Thread(target=chain, args=(ctx_of(JOB._replace(job_id=name)),)) for name in "xyz"
     ]
     for thread in threads:
         thread.start()
@@ -882,7 +882,7 @@ async def test_an_async_handler_publishes_in_its_conversation() -> None:
 
 
 def test_a_job_without_conversation_starts_one() -> None:
-    job = replace(JOB, msg_correlation_id="", msg_traceparent="", msg_tracestate="")
+    job = JOB._replace(msg_correlation_id="", msg_traceparent="", msg_tracestate="")
     seen: list[object] = []
 
     def handler(ctx: Ctx[Any]) -> None:

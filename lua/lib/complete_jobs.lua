@@ -1,0 +1,27 @@
+-- active -> completed, all jobs at once, the last one at the head; the newest `keep` of the lane
+-- stay. Slots of groups are the caller's work.
+local function complete_jobs(q, ids, keep, now)
+  if #ids == 0 then
+    return
+  end
+  index_remove(q.active, ids)
+  index_remove(q.idx_active, ids)
+  -- Those that would not stay are not written first.
+  local passing = math.max(#ids - keep, 0)
+  local kept, entries, unwanted = {}, {}, {}
+  for i = 1, #ids do
+    local key = job_key(q, ids[i])
+    if i <= passing then
+      unwanted[i] = key
+    else
+      redis.call('HSET', key, 'state', 'completed', 'completed_ms', now, 'updated_ms', now,
+        'lock_until_ms', '', 'lease_token', '')
+      local n = #kept
+      kept[n + 1], entries[n * 2 + 1], entries[n * 2 + 2] = ids[i], now, ids[i]
+    end
+  end
+  delete_keys(unwanted)
+  index_add(q.idx_completed, entries)
+  local length = list_push_heads(q.completed, kept) or redis.call('LLEN', q.completed)
+  trim_completed(q, length - keep)
+end

@@ -1,0 +1,25 @@
+-- Takes out of their lanes, each at once, what `take_ungrouped` and `take_from_groups` have taken,
+-- and writes the slots of groups. Groups that stay ready go behind all others in the order of their
+-- turns.
+local function jobs_taken(q, taking, now)
+  index_remove(q.idx_wait, taking.gone)
+  if taking.taken > 0 then
+    redis.call('LTRIM', q.wait, taking.taken, -1)
+  end
+  if #taking.touched == 0 then
+    return
+  end
+  index_remove(q.groups_ready, taking.touched)
+  for _, gid in ipairs(taking.touched) do
+    if taking.groups[gid].granted > 0 then
+      redis.call('INCRBY', group_key(q, gid, 'inflight'), taking.groups[gid].granted)
+    end
+  end
+  local ready = {}
+  for i = taking.turned_at, #taking.turned do
+    ready[#ready + 1] = taking.turned[i]
+  end
+  if #ready > 0 then
+    groups_enter(q, ready, now)
+  end
+end

@@ -1,0 +1,125 @@
+"""`Batch`: the messages of one `publish_many`, the script calls that publish them, and what became
+of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from omniq_typed.core.command import Command
+from omniq_typed.core.enqueue import duplicate_error, enqueue_records, published
+from omniq_typed.errors import BatchInterrupted, InvalidArgument, InvalidBatch, ServerError
+from omniq_typed.messages.envelope import Addressed, Addressing, Envelope
+from omniq_typed.messages.message_type import MessageType
+from omniq_typed.models import PublishResult
+
+JOBS_PER_CALL = 100
+BYTES_PER_CALL = 1_048_576
+"""A call holds up the server for as long as it takes to copy this much."""
+
+
+@dataclass(slots=True)
+class BatchCall:
+    """One script call: messages for one queue, and the index of each in the batch."""
+
+    queue: str
+    jobs: list[Addressed] = field(default_factory=list)
+    indexes: list[int] = field(default_factory=list)
+    payload_bytes: int = 0
+
+    def has_room(self, payload_bytes: int) -> bool:
+        """Whether a payload of this size may go along."""
+        if len(self.jobs) >= JOBS_PER_CALL:
+            return False
+        return not self.jobs or self.payload_bytes + payload_bytes <= BYTES_PER_CALL
+
+    def add(self, ready: Addressed, index: int = 0) -> None:
+        """Takes a message in."""
+        self.jobs.append(ready)
+        self.indexes.append(index)
+        self.payload_bytes += len(ready.payload)
+
+    def command(self) -> Command[list[PublishResult]]:
+        """The call; it answers one result per message."""
+        return enqueue_records(self.queue, self.jobs, self._results)
+
+    def _results(self, reply: Sequence[Any]) -> list[PublishResult]:
+        queue = self.queue
+        results = [PublishResult(ready.job_id, queue, "wait") for ready in self.jobs]
+        for row in reply:
+            nth = row[0] - 1
+            results[nth] = _result(self.jobs[nth], row)
+        return results
+
+
+def _result(ready: Addressed, row: Sequence[Any]) -> PublishResult:
+    found = published(ready, row)
+    error = duplicate_error(ready, found, ready.is_same)
+    return PublishResult(ready.job_id, ready.queue, found.state, found.duplicate, error)
+
+
+class Batch:
+    """Takes the messages of one `publish_many` in, one after another."""
+
+    def __init__(self, addressing: Addressing) -> None:
+        self._addressing = addressing
+        self._results: list[PublishResult | None] = []
+        self._errors: dict[int, InvalidArgument] = {}
+        self._calls: list[BatchCall] = []
+        self._open: dict[str, BatchCall] = {}
+        self._types: dict[MessageType[Any], None] = {}
+        self._taken = False
+
+    def next_one(self) -> None:
+        """What follows is about the next message."""
+        self._results.append(None)
+        self._taken = False
+
+    def accept(self, envelope: Envelope[Any]) -> str:
+        """The end of the middleware: the message is in the batch, and this is its job id. Raises
+        InvalidArgument for one that could never be published."""
+        ready = self._addressing.address(envelope)
+        queue = ready.queue
+        call = self._open.get(queue)
+        if call is None or not call.has_room(len(ready.payload)):
+            call = self._open[queue] = BatchCall(queue)
+            self._calls.append(call)
+        call.add(ready, len(self._results) - 1)
+        self._types[ready.message_type] = None
+        self._taken = True
+        return ready.job_id
+
+    def answered(self, job_id: str) -> None:
+        """What the middleware answered: it stands where it kept the message back."""
+        if not self._taken:
+            self._results[-1] = PublishResult(job_id, queue="", state="")
+
+    def refuse(self, error: InvalidArgument) -> None:
+        """The message at hand could never be published."""
+        self._errors[len(self._results) - 1] = error
+
+    def calls(self) -> list[BatchCall]:
+        """The script calls to make, in order of the first message of each. Raises InvalidBatch."""
+        if self._errors:
+            raise InvalidBatch(self._errors)
+        return self._calls
+
+    def types(self) -> list[MessageType[Any]]:
+        """The types of the messages that were accepted, each once."""
+        return list(self._types)
+
+    def note(self, call: BatchCall, results: list[PublishResult]) -> None:
+        """What the server did."""
+        for index, result in zip(call.indexes, results, strict=True):
+            self._results[index] = result
+
+    def interrupted(self, error: ServerError) -> ServerError:
+        """What to raise: the error itself where nothing else was published."""
+        if all(result is None for result in self._results):
+            return error
+        return BatchInterrupted(self._results, str(error))
+
+    def results(self) -> list[PublishResult]:
+        """One per message, in order."""
+        return [result for result in self._results if result is not None]

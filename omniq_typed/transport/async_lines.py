@@ -1,0 +1,96 @@
+"""The connections of one event loop to one server: one that all calls share, and idle ones for
+calls that the server lets wait. The twin of lines.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from omniq_typed.errors import ConnectionLost
+from omniq_typed.transport.async_line import AsyncLine, open_async_line
+from omniq_typed.transport.lines import is_to_be_left
+from omniq_typed.transport.opening import Opening
+
+
+class AsyncLines:
+    """`opened` is called after each new connection."""
+
+    def __init__(self, opening: Opening, opened: Callable[[], None]) -> None:
+        self._opening = opening
+        self._opened = opened
+        self._shared: AsyncLine | None = None
+        self._sharing = asyncio.Lock()
+        self._idle: list[AsyncLine] = []
+        self._lent: set[AsyncLine] = set()
+
+    @property
+    def patience_s(self) -> float:
+        """How long the server may be silent when it owes a reply."""
+        return self._opening.reply_timeout_s
+
+    async def ask(self, packed: bytes) -> Any:
+        """Sends a command and waits for its reply, a ServerSaid where it is an error. Raises
+        ServerError. Cancelling it disturbs nobody else."""
+        return (await self.ask_all(packed, 1))[0]
+
+    async def ask_all(self, packed: bytes, count: int) -> list[Any]:
+        """`ask` for several commands, which no other comes between."""
+        line = self._shared
+        if line is None or line.is_full or not line.is_usable:
+            line = await self._share_one()
+        replies = await line.send(packed, count, self.patience_s)
+        if any(map(is_to_be_left, replies)) and self._shared is line:
+            self._shared = None
+            line.retire()
+        return replies
+
+    async def ask_alone(self, packed: bytes, count: int, wait_s: float) -> list[Any]:
+        """`ask_all` on a connection of its own, for commands with which the server may wait for
+        `wait_s`. Cancelling it costs the connection: the server ends its wait."""
+        line = await self._take()
+        self._lent.add(line)
+        try:
+            replies = await line.send(packed, count, wait_s + self.patience_s)
+        except BaseException:
+            line.abort(ConnectionLost("the call was given up"))
+            raise
+        finally:
+            self._lent.discard(line)
+        if any(map(is_to_be_left, replies)):
+            line.retire()
+        else:
+            self._idle.append(line)
+        return replies
+
+    async def close(self) -> None:
+        """Closes all. Whoever waits for a reply gets ConnectionLost."""
+        shared, self._shared = self._shared, None
+        lines, self._idle = [*self._idle, *self._lent], []
+        for line in lines if shared is None else [shared, *lines]:
+            await line.close()
+
+    async def _share_one(self) -> AsyncLine:
+        async with self._sharing:  # by the first who needs it
+            while True:
+                line = self._shared
+                if line is None or not line.is_usable:
+                    if line is not None:
+                        line.retire()
+                    line = self._shared = await self._open()
+                await line.room()
+                if line.is_usable:
+                    return line
+
+    async def _take(self) -> AsyncLine:
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_usable:
+                return line
+            line.retire()
+        return await self._open()
+
+    async def _open(self) -> AsyncLine:
+        line = await open_async_line(self._opening)
+        self._opened()
+        return line

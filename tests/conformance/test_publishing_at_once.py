@@ -1,0 +1,174 @@
+"""What many tasks publish at the same time through one AsyncBus goes in few calls, and nobody's end
+is another's."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from omniq_typed import AsyncBus, OmniqClient, QueueMonitor, Registry, message
+from omniq_typed.errors import DuplicateJob, InvalidPayload, PayloadTooLarge, ServerError
+from tests.conformance.doors import (
+    command_counts,
+    forget_command_counts,
+    scripts_called,
+    take_all,
+)
+from tests.memory_engine import async_bus_at
+from tests.servers import AnyServer
+
+REGISTRY = Registry(strict_types=True)
+
+
+@message("note", queue="notes", registry=REGISTRY)
+@dataclass
+class Note:
+    text: str
+
+
+@pytest.fixture
+async def bus(any_server: AnyServer) -> AsyncIterator[AsyncBus]:
+    """Connected, and its scripts loaded."""
+    async with async_bus_at(any_server.url, registry=REGISTRY) as opened:
+        await opened.publish_json(Note("first"), queue="other")
+        yield opened
+
+
+def started(bus: AsyncBus, count: int, **options: Any) -> list[asyncio.Task[str]]:
+    """Publishes of notes 0, 1, ..., with these ids, as tasks."""
+    return [
+        asyncio.create_task(bus.publish_json(Note(str(n)), job_id=str(n), **options))
+        for n in range(count)
+    ]
+
+
+def waiting_ids(server: AnyServer, queue: str = "notes") -> list[str]:
+    """In order."""
+    with OmniqClient(url=server.url) as client:
+        return take_all(client, queue)
+
+
+async def test_what_comes_while_a_call_is_under_way_goes_together(
+    bus: AsyncBus, any_server: AnyServer
+) -> None:
+    forget_command_counts(any_server)
+    ids = await asyncio.gather(*started(bus, 250))
+    assert ids == [str(n) for n in range(250)]
+    assert scripts_called(command_counts(any_server)) == 4, "1, 100, 100 and 49"
+    assert waiting_ids(any_server) == ids
+
+
+async def test_tasks_that_publish_again_and_again_go_on_together(
+    bus: AsyncBus, any_server: AnyServer
+) -> None:
+    async def publish_some() -> list[str]:
+        return [await bus.publish_json(Note(str(n))) for n in range(20)]
+
+    forget_command_counts(any_server)
+    ids = await asyncio.gather(*(publish_some() for _ in range(20)))
+    calls = scripts_called(command_counts(any_server))
+    assert 20 <= calls <= 60, "a call of each task is 400"
+    order = {job_id: n for n, job_id in enumerate(waiting_ids(any_server))}
+    assert len(order) == 400
+    for own in ids:
+        assert sorted(own, key=order.__getitem__) == own, "those of one task keep their order"
+
+
+async def test_one_alone_is_sent_as_it_comes(bus: AsyncBus, any_server: AnyServer) -> None:
+    forget_command_counts(any_server)
+    for n in range(3):
+        await bus.publish_json(Note(str(n)))
+    assert scripts_called(command_counts(any_server)) == 3
+
+
+async def test_each_gets_its_own_error(bus: AsyncBus, any_server: AnyServer) -> None:
+    await bus.publish_json(Note("another"), job_id="3")
+    wrong: Any = 5
+    found = await asyncio.gather(
+        *started(bus, 5),
+        bus.publish_json(Note(wrong)),
+        bus.publish_json(Note("x" * 2_000_000)),
+        bus.publish_json(Note("last"), job_id="last"),
+        return_exceptions=True,
+    )
+    assert [*found[:3], found[4], found[7]] == ["0", "1", "2", "4", "last"]
+    duplicate = found[3]
+    assert isinstance(duplicate, DuplicateJob) and duplicate.job_id == "3"
+    assert isinstance(found[5], InvalidPayload) and isinstance(found[6], PayloadTooLarge)
+    assert waiting_ids(any_server) == ["3", "0", "1", "2", "4", "last"]
+
+
+async def test_the_same_message_twice_is_the_same_job(bus: AsyncBus, any_server: AnyServer) -> None:
+    same = [bus.publish_json(Note("a"), job_id="a") for _ in range(5)]
+    assert await asyncio.gather(*same) == ["a"] * 5
+    assert waiting_ids(any_server) == ["a"]
+
+
+async def test_who_is_cancelled_harms_no_other(bus: AsyncBus, any_server: AnyServer) -> None:
+    """The first one's call is under way: its job may be published. The others wait."""
+    tasks = started(bus, 6)
+    await asyncio.sleep(0)
+    for n in (0, 2, 5):
+        tasks[n].cancel()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [found[1], found[3], found[4]] == ["1", "3", "4"]
+    assert all(isinstance(found[n], asyncio.CancelledError) for n in (2, 5))
+    ids = waiting_ids(any_server)
+    assert set(ids) - {"0"} == {"1", "3", "4"}
+    assert await bus.publish_json(Note("next"), job_id="next") == "next"
+
+
+async def test_a_failing_server_is_told_to_all_of_a_call_and_to_no_other(
+    bus: AsyncBus, any_server: AnyServer
+) -> None:
+    """One queue holds a key of a type that no queue has."""
+    with OmniqClient(url=any_server.url) as other:
+        blocked: Any = other.transport.client
+        blocked.set("{blocked}:wait", "no list")
+    found = await asyncio.gather(
+        *started(bus, 5, queue="blocked"), *started(bus, 5), return_exceptions=True
+    )
+    errors = found[:5]
+    assert all(isinstance(each, ServerError) for each in errors)
+    assert len({id(each) for each in errors}) == 5, "each has its own, with its own traceback"
+    assert len({str(each) for each in errors}) == 1
+    assert found[5:] == [str(n) for n in range(5)]
+    with pytest.raises(ServerError):
+        await bus.publish_json(Note("again"), queue="blocked")
+
+
+async def test_big_messages_share_no_more_than_a_call_may_hold(
+    bus: AsyncBus, any_server: AnyServer
+) -> None:
+    forget_command_counts(any_server)
+    await asyncio.gather(*(bus.publish_json(Note("x" * 400_000)) for _ in range(5)))
+    assert scripts_called(command_counts(any_server)) == 3, "1, 2 and 2"
+
+
+# The connections of a closed loop can only be forgotten.
+@pytest.mark.filterwarnings("ignore:[Uu]nclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_loops_one_after_another_share_a_bus(any_server: AnyServer) -> None:
+    """The first one ends while publishes are under way and wait."""
+    bus = async_bus_at(any_server.url, registry=REGISTRY)
+
+    async def leave_some() -> None:
+        await bus.publish_json(Note("first"), job_id="first")
+        started(bus, 5)
+        await asyncio.sleep(0)
+
+    async def publish_all() -> list[str]:
+        ids = await asyncio.gather(*started(bus, 5))
+        await bus.close()
+        return ids
+
+    asyncio.run(leave_some())
+    gc.collect()
+    assert asyncio.run(publish_all()) == ["0", "1", "2", "3", "4"]
+    with OmniqClient(url=any_server.url) as client:
+        assert QueueMonitor(client).stats("notes").waiting == 6
