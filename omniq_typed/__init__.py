@@ -24,8 +24,8 @@ from omniq_typed.messages.upcast import upcast
 from omniq_typed.middleware import AsyncMiddleware, Middleware
 from omniq_typed.models import (
     ChildAck,
-    Lane,
     HandlerInfo,
+    Lane,
     LaneHealth,
     NewJob,
     PublishResult,

@@ -15,7 +15,7 @@ from tests.servers import Server, start_redis
 from tests.workers import Watch
 
 
-@pytest.mark.parametrize("app", ["app:bus", "app:async_bus"])
+@pytest.mark.parametrize("app", ["app:bus", pytest.param("app:async_bus", marks=pytest.mark.slow)])
 def test_it_works_and_sigterm_drains(
     start: Start, publish: Publish, watch: Watch, app: str
 ) -> None:
@@ -34,6 +34,7 @@ def test_it_works_and_sigterm_drains(
     assert f"queue tasks ({concurrency} at once): test.task v1 by app.{work}\n" in worker.said()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_leaves_though_the_handler_blocks(
     start: Start, publish: Publish, signum: signal.Signals
@@ -84,6 +85,7 @@ def test_health_while_the_server_is_away_and_after_it_is_back(
         assert worker.exit_code() == 0
 
 
+@pytest.mark.slow
 def test_a_stuck_lane_ends_the_worker_with_its_code_once_the_others_are_done(
     start: Start, publish: Publish, watch: Watch
 ) -> None:
@@ -99,6 +101,7 @@ def test_a_stuck_lane_ends_the_worker_with_its_code_once_the_others_are_done(
     assert watch.job("tasks", other).state == "completed"
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(PROGRAM)
     with Worker(tmp_path, "redis://127.0.0.1:1/0", "app:bus", "--health-port", "0") as worker:
@@ -110,7 +113,7 @@ def test_a_server_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
         assert worker.exit_code() == 0
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_wrong_password_is_for_the_operator(tmp_path: Path, processes: str) -> None:
     (tmp_path / "app.py").write_text(PROGRAM)
     with start_redis(requirepass="right") as server:

@@ -13,6 +13,7 @@ from tests.cli.worker_program import LONG_S, PROGRAM, Publish, Start, Worker, ru
 from tests.servers import Server, wait_until
 from tests.workers import Watch
 
+pytestmark = pytest.mark.slow  # three starts of Python each
 TWO = ("--processes", "2", "--health-port", "0")
 
 
@@ -124,7 +125,6 @@ def test_what_an_operator_has_to_mend_ends_all_and_is_told_once(
     assert "Traceback" not in worker.said()
 
 
-@pytest.mark.slow
 def test_an_edit_starts_it_anew_and_a_broken_one_waits_for_the_next(
     redis_server: Server, watch: Watch, publish: Publish, tmp_path: Path
 ) -> None:

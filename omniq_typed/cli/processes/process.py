@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 
@@ -52,15 +53,18 @@ class WorkerProcess:
         self._thread = threading.Thread(target=self._work, name="omniq-bus", daemon=True)
         self._code = int(Exit.DRAINED)
         self._hurry_at = self._leave_at = math.inf
+        self._signalled = False
         self._stuck_since = 0.0
 
-    def run(self) -> int:
+    def run(self, announce: Callable[[], None]) -> int:
         """Until a signal, a stuck lane, or what the bus raises: answers the exit code, or raises
-        that. Where the bus does not end, it is the process that ends here."""
+        that. Where the bus does not end, it is the process that ends here. `announce`: called once
+        signals are heeded."""
         self._listener = Listener()
         # A supervisor sends SIGTERM for whatever he heard himself.
         signums = stop_signals() if self._link is None else [signal.SIGTERM]
         with self._listener.listening(signums), closing(self._listener):
+            announce()
             self._thread.start()
             while self._thread.is_alive():
                 self._wait()
@@ -97,15 +101,14 @@ class WorkerProcess:
         """The first one stops, the second exits. Under a supervisor all are the first: he sends his
         own, and systemd one to every process."""
         for signum in self._listener.heard():
-            if self._link is not None:
-                self._ask_to_stop()
-            elif self._stop.requested:
+            if self._signalled and self._link is None:
                 log.warning("%s again: leaving at once, leases run out", signum.name)
                 leave(of_signal(signum))
-            else:
+            if self._link is None:
                 how = self._options.how
                 log.warning("%s: stopping, %s; once more to leave at once", signum.name, how)
-                self._ask_to_stop()
+            self._signalled = True
+            self._ask_to_stop()
 
     def _ask_to_stop(self, *, within_s: float | None = None) -> None:
         """`within_s`: the grace has to be over by then, however long it was to be."""

@@ -45,9 +45,7 @@ def _work_alone(options: WorkerOptions) -> int:
     _set_up_logging(options.log_level)
     process = WorkerProcess(bus, options, None)
     with _probes(options, process.look):
-        for line in _described(bus, options):
-            log.info("%s", line)
-        return process.run()
+        return process.run(lambda: _tell(_described(bus, options)))
 
 
 def _supervise(options: WorkerOptions) -> int:
@@ -63,9 +61,9 @@ def _work_supervised(options: WorkerOptions, link: Link) -> int:
         bus = load_bus(options.app)
         _check_shareable(bus, options)
         _set_up_logging(options.log_level)
-        lines = _described(bus, options)
-        link.tell(Message("loaded", lines=lines, folders=folders_of_the_program()))
-        return WorkerProcess(bus, options, link).run()
+        lines, folders = _described(bus, options), folders_of_the_program()
+        loaded = Message("loaded", lines=lines, folders=folders)
+        return WorkerProcess(bus, options, link).run(lambda: link.tell(loaded))
     except click.ClickException as error:
         link.tell(Message("failed", error=error.format_message()))
     except (OmniqError, OSError) as error:
@@ -87,6 +85,11 @@ def _described(bus: Bus | AsyncBus, options: WorkerOptions) -> tuple[str, ...]:
         takes = ", ".join(f"{each.message} by {each.handler}" for each in handlers)
         lines.append(f"queue {queue} ({at_once} at once): {takes}")
     return (first, *lines)
+
+
+def _tell(lines: tuple[str, ...]) -> None:
+    for line in lines:
+        log.info("%s", line)
 
 
 def _server(bus: Bus | AsyncBus) -> str:
