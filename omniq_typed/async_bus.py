@@ -327,9 +327,8 @@ class AsyncBus:
         registry as it should be, it costs one round trip. lua/commands/check_schemas.lua,
         lua/commands/read_schemas.lua, lua/commands/register_schemas.lua
         """
-        return await run_steps_async(
-            self.transport, self._registration.settling(self._registry.types(), SchemaRole.WRITER)
-        )
+        settling = self._registration.settling(self._registry.types(), SchemaRole.WRITER)
+        return await run_steps_async(self.transport, settling, in_thread=True)
 
     async def versions_in_flight(self, queue: str) -> list[VersionCount]:
         """How many jobs of a queue wait, are delayed, active or failed, by message type and
@@ -353,9 +352,10 @@ class AsyncBus:
         The first signal stops the worker: with `drain` after the running jobs, those that are not
         done within `grace_s` being given back, without it at once, and they are given back; a
         second one exits the process. Outside the main thread, or without `handle_signals` (in a
-        web server, which has its own), set `stop`. `max_prefetch`: jobs taken in one round trip
-        at most. Raises AuthenticationFailed, PermissionDenied; any other trouble with the server
-        is waited for; and, before the first job, IncompatibleSchema. docs/worker.md.
+        web server, which has its own), set `stop`, or cancel the task: its jobs are given back.
+        `max_prefetch`: jobs beside those that run, at most, which are taken ahead where handlers
+        are quick; 1 is none. Raises AuthenticationFailed, PermissionDenied; any other trouble with
+        the server is waited for; and, before the first job, IncompatibleSchema. docs/worker.md.
         lua/commands/reserve.lua
         """
         request = StopRequest(

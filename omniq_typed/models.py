@@ -276,12 +276,15 @@ class WorkerHealth:
     `ready`: it takes jobs: it runs, is not stopping, the server answers it, and no lane is stuck.
     `live`: nothing that only a restart could mend: no lane is stuck or has died.
     `since_answered_s`: seconds since the server last answered any of its lanes.
+    `loop_lag_s`: of an AsyncBus, for how long a handler has been blocking the event loop, 0.0 =
+    not at all; from a second on it is not ready.
     """
 
     ready: bool
     live: bool
     since_answered_s: float = 0.0
     lanes: tuple[LaneHealth, ...] = ()
+    loop_lag_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

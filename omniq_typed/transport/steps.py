@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -44,17 +45,35 @@ def run_steps(transport: Runner, steps: Steps[R]) -> R:
             take, given = steps.throw, error
 
 
-async def run_steps_async(transport: AsyncRunner, steps: Steps[R]) -> R:
-    """The asyncio twin of `run_steps`."""
+async def run_steps_async(transport: AsyncRunner, steps: Steps[R], *, in_thread: bool = False) -> R:
+    """The asyncio twin of `run_steps`. `in_thread`: what lies between the commands is reckoned in
+    threads, for operations that would keep the event loop waiting."""
     take: Callable[[Any], Command[Any]] = steps.send
     given: Any = None
     while True:
         try:
-            command = take(given)
-        except StopIteration as end:
+            if in_thread:
+                command = await asyncio.to_thread(_taken, take, given)
+            else:
+                command = take(given)
+        except (StopIteration, _StepsEnded) as end:
             result: R = end.value
             return result
         try:
             take, given = steps.send, await transport.run(command)
         except Exception as error:
             take, given = steps.throw, error
+
+
+class _StepsEnded(Exception):
+    """A StopIteration that may pass through a future, which that one may not."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _taken(take: Callable[[Any], Command[Any]], given: object) -> Command[Any]:
+    try:
+        return take(given)
+    except StopIteration as end:
+        raise _StepsEnded(end.value) from None
