@@ -7,6 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
+from omniq_typed.cli.processes import process, supervisor
 from omniq_typed.cli.processes.exits import Exit
 from omniq_typed.cli.processes.options import WorkerOptions
 from omniq_typed.cli.worker import worker
@@ -14,7 +15,6 @@ from tests.docs.run_markdown import blocks_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-HARDEST_END_S = 8
 
 
 def commands() -> list[tuple[str, list[str]]]:
@@ -57,10 +57,12 @@ def test_whoever_ends_a_worker_waits_longer_than_it_takes() -> None:
     for language, pattern in patience.items():
         found = re.search(pattern, TEXT)
         assert found is not None
-        assert int(found[1]) > options[language].grace_s + HARDEST_END_S, language
+        assert int(found[1]) > options[language].grace_s + supervisor.END_PATIENCE_S, language
 
 
 def test_the_exit_codes_are_those_of_the_program() -> None:
     rows = re.findall(r"^\| (\d+|128 \+ N) \| ", TEXT, re.MULTILINE)
     assert rows == [*map(str, map(int, Exit)), "128 + N"]
+    for owner in (process, supervisor):
+        assert f"{owner.END_PATIENCE_S:.0f} seconds after the grace" in TEXT
     assert f"RestartPreventExitStatus={Exit.MEND:d}" in TEXT

@@ -6,6 +6,7 @@ import math
 import random
 import signal
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from omniq_typed.cli.processes.exits import of_signal
@@ -19,25 +20,22 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 class Child(Started):
     """Times are those of the monotonic clock."""
 
-    def __init__(self) -> None:
-        """Starts the process. Raises OSError."""
-        super().__init__()
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Starts the process, with these variables besides our own. Raises OSError."""
+        super().__init__(environment)
         self.started_at = time.monotonic()
         self.loaded = False
         self.health: dict[str, Any] | None = None
         self.silent_s = 0.0
         """How long it has told nothing while we listened; it speaks twice a second."""
+        self.asked_to_end = False
         self.kill_at = math.inf
+        self.killed = False
 
     @property
     def pid(self) -> int:
         """Of the process."""
         return self.process.pid
-
-    @property
-    def asked_to_end(self) -> bool:
-        """Whether its end was our wish."""
-        return self.kill_at < math.inf
 
     @property
     def live(self) -> bool:
@@ -50,14 +48,16 @@ class Child(Started):
         return self.health is not None and bool(self.health["ready"])
 
     def ask_to_end(self, within_s: float) -> None:
-        """Once; it is killed if it has not ended by then."""
+        """Once; it is to be killed if it has not ended by then."""
         if not self.asked_to_end:
+            self.asked_to_end = True
             self.kill_at = time.monotonic() + within_s
             self.process.terminate()
 
     def kill(self) -> None:
-        """At once."""
-        self.kill_at = min(self.kill_at, time.monotonic())
+        """At once, and once."""
+        self.kill_at = math.inf
+        self.killed = True
         self.process.kill()
 
     def exit_code(self) -> int | None:

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -92,8 +92,9 @@ class Link:
 class Started:
     """The supervisor's end: a process that it started, and what came from it."""
 
-    def __init__(self) -> None:
-        """Starts this very program once more, as it was started itself. Raises OSError."""
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Starts this very program once more, as it was started itself, with these variables
+        besides. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -101,7 +102,7 @@ class Started:
                 signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_SUPERVISOR)
                 self.process = subprocess.Popen(
                     [sys.executable, *sys.orig_argv[1:]],
-                    env={**os.environ, VARIABLE: str(theirs.fileno())},
+                    env={**os.environ, **environment, VARIABLE: str(theirs.fileno())},
                     pass_fds=[theirs.fileno()],
                 )
             except OSError:

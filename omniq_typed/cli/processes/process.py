@@ -33,8 +33,9 @@ from omniq_typed.worker.stopping import StopRequest
 log = logging.getLogger("omniq_typed.worker")
 
 TURN_S = 0.5
-END_PATIENCE_S = 5.0
-"""How long after its grace the bus may take to end before the process leaves without it."""
+END_PATIENCE_S = 8.0
+"""How long after its grace the bus may take to end before the process leaves without it: it tries
+five of these seconds to tell a server that is away what was done."""
 ORPHAN_GRACE_S = 2.0
 """What running jobs have where the supervisor is gone."""
 

@@ -4,6 +4,7 @@ processes."""
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Generator
@@ -15,7 +16,8 @@ from omniq_typed import __version__
 from omniq_typed.async_bus import AsyncBus
 from omniq_typed.bus import Bus
 from omniq_typed.cli.apps import BadApp, load_bus
-from omniq_typed.cli.processes.exits import Exit
+from omniq_typed.cli.processes.exits import Exit, of_signal
+from omniq_typed.cli.processes.leaving import leave
 from omniq_typed.cli.processes.link import Link, Message
 from omniq_typed.cli.processes.options import WorkerOptions
 from omniq_typed.cli.processes.probes import Probes, State
@@ -41,11 +43,16 @@ def started(options: WorkerOptions) -> int:
 
 
 def _work_alone(options: WorkerOptions) -> int:
-    bus = load_bus(options.app)
-    _set_up_logging(options.log_level)
-    process = WorkerProcess(bus, options, None)
-    with _probes(options, process.look):
-        return process.run(lambda: _tell(_described(bus, options)))
+    # As the first process of a container we would be deaf to it without a handler.
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: leave(of_signal(signum)))
+    try:
+        bus = load_bus(options.app)
+        _set_up_logging(options.log_level)
+        process = WorkerProcess(bus, options, None)
+        with _probes(options, process.look):
+            return process.run(lambda: _tell(_described(bus, options)))
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _supervise(options: WorkerOptions) -> int:

@@ -24,8 +24,8 @@ from omniq_typed.cli.processes.watching import Watcher
 log = logging.getLogger("omniq_typed.worker")
 
 TURN_S = 0.5
-END_PATIENCE_S = 8.0
-"""How long after its grace a process may take to end; it sees to that itself within five."""
+END_PATIENCE_S = 10.0
+"""How long after its grace a process may take to end; it sees to that itself within eight."""
 FRESH_S = 5.0
 """A process that told its health this lately is believed."""
 
@@ -38,6 +38,8 @@ class Supervisor:
         self._places = [Place(n + 1) for n in range(options.processes)]
         self._listener: Listener
         self._watcher = Watcher(lambda: self._listener.wake_up()) if options.reload else None
+        # Two edits within a second, of the same length, would share one .pyc.
+        self._environment = {"PYTHONDONTWRITEBYTECODE": "1"} if options.reload else {}
         self._stopping = False
         self._codes: list[int] = []
         self._told: set[tuple[str, ...]] = set()
@@ -86,7 +88,7 @@ class Supervisor:
             if place.child is not None or self._stopping or now < place.start_at:
                 continue
             try:
-                place.child = Child()
+                place.child = Child(self._environment)
                 log.debug("process %d started, pid %d", place.number, place.child.pid)
             except OSError as error:
                 wait_s = max(1.0, place.wait_after(0.0))
@@ -180,15 +182,14 @@ class Supervisor:
             if time.monotonic() >= child.kill_at:
                 log.error("process %d did not end in time: killing it", child.pid)
                 child.kill()
-            elif child.loaded and 0 < silence_s < child.silent_s:
+            elif child.loaded and not child.killed and 0 < silence_s < child.silent_s:
                 log.error(
                     "process %d has told nothing for %.0f s, so that none of its threads runs:"
                     " killing it",
                     child.pid,
                     child.silent_s,
                 )
-                child.process.kill()
-                child.loaded = False  # once
+                child.kill()
 
     def _bury(self) -> None:
         for place in self._places:
