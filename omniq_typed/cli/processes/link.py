@@ -64,8 +64,7 @@ class Link:
         sock = socket.socket(fileno=int(number))
         sock.set_inheritable(False)  # what a handler starts must not hold our end
         for signum in LEFT_TO_THE_SUPERVISOR:
-            # No SIG_IGN, which programs that a handler starts would inherit.
-            signal.signal(signum, lambda signum, frame: None)
+            pass_over(signum)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, LEFT_TO_THE_SUPERVISOR)
         return cls(sock)
 
@@ -87,6 +86,11 @@ class Link:
             return False
         except OSError:
             return True
+
+
+def pass_over(signum: signal.Signals) -> None:
+    """Lets a signal do nothing. No SIG_IGN, which programs that a handler starts would inherit."""
+    signal.signal(signum, lambda signum, frame: None)
 
 
 class Started:

@@ -21,7 +21,7 @@ from omniq_typed.async_bus import AsyncBus
 from omniq_typed.bus import Bus
 from omniq_typed.cli.processes.exits import Exit, of_signal
 from omniq_typed.cli.processes.leaving import leave, leave_soon
-from omniq_typed.cli.processes.link import Link, Message
+from omniq_typed.cli.processes.link import Link, Message, pass_over
 from omniq_typed.cli.processes.options import WorkerOptions
 from omniq_typed.cli.processes.probes import State
 from omniq_typed.cli.processes.signals import Listener, stop_signals
@@ -62,8 +62,10 @@ class WorkerProcess:
         that. Where the bus does not end, it is the process that ends here. `announce`: called once
         signals are heeded."""
         self._listener = Listener()
-        # A supervisor sends SIGTERM for whatever he heard himself.
-        signums = stop_signals() if self._link is None else [signal.SIGTERM]
+        signums = stop_signals()
+        if self._link is not None:
+            signums = [signal.SIGTERM]  # what the supervisor sends, whatever he heard himself
+            pass_over(signal.SIGTERM)  # afterwards, where one may meet us at our end
         with self._listener.listening(signums), closing(self._listener):
             announce()
             self._thread.start()

@@ -22,6 +22,7 @@ from omniq_typed.cli.processes.link import Link, Message
 from omniq_typed.cli.processes.options import WorkerOptions
 from omniq_typed.cli.processes.probes import Probes, State
 from omniq_typed.cli.processes.process import WorkerProcess
+from omniq_typed.cli.processes.signals import stop_signals
 from omniq_typed.cli.processes.supervisor import Supervisor
 from omniq_typed.cli.processes.watching import folders_of_the_program
 from omniq_typed.errors import OmniqError
@@ -75,6 +76,10 @@ def _work_supervised(options: WorkerOptions, link: Link) -> int:
         link.tell(Message("failed", error=error.format_message()))
     except (OmniqError, OSError) as error:
         link.tell(Message("failed", error=str(error)))
+    finally:
+        # Its code is said, and a signal that meets the interpreter at its end would change it.
+        for signum in stop_signals():
+            signal.signal(signum, signal.SIG_IGN)
     return int(Exit.MEND)
 
 
