@@ -232,6 +232,18 @@ class HeartbeatResult:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class HandlerInfo:
+    """A handler of a bus. `message`: name and version of what it takes, the name alone where it
+    takes all versions; `handler`: its name in Python; `concurrency`: jobs at once that it asks for,
+    of which the highest counts for the queue."""
+
+    queue: str
+    message: str
+    handler: str
+    concurrency: int
+
+
 LaneState = Literal["idle", "working", "waiting_for_server", "stuck", "ended"]
 """What a lane does. `stuck`: its handler is over its timeout and cannot be ended, or neither an
 answer nor an error came for a call that is long overdue; `ended`: its thread or task is over."""
