@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.storm.field import SERVER, Done
+from tests.chaos.storm.cutting_proxy import SERVER
+from tests.chaos.storm.field import Done
 from tests.chaos.storm.ledger import Entry
 
 BEFORE_S = 1.0

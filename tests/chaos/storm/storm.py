@@ -24,7 +24,8 @@ from tests.chaos.storm.look import Picture, look
 from tests.chaos.storm.plan import PUBLISHERS, Fault, Size, fault_plan
 from tests.chaos.storm.publisher import write_quota
 from tests.chaos.storm.runs import Excuses, health_of, runs_of
-from tests.servers import Kind, Server, wait_until
+from tests.chaos.storm.waiting import wait_until
+from tests.servers import Kind, Server
 
 LOOK_EVERY_S = 1.0
 AHEAD = 250
@@ -70,7 +71,7 @@ class Quota(threading.Thread):
         self.given = 0
         self.pictures: list[Picture] = []
         self._ends = threading.Event()
-        self._ledgers = Ledgers(field.folder)
+        self._ledgers = Ledgers(field.folder, keep=False)
 
     def run(self) -> None:
         next_look = 0.0
@@ -119,7 +120,7 @@ def stage(seed: int, size: Size, folder: Path, kind: Kind) -> Iterator[Field]:
     write_quota(folder, 0)
     with (
         Server(kind, appendonly="yes", appendfsync="always") as server,
-        cutting_proxy(server.port) as proxy,
+        cutting_proxy(server.port, folder, size.lease_ms / 3000) as proxy,
     ):
         field = Field(seed, size, folder, server, proxy, Ledgers(folder))
         try:
