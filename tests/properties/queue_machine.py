@@ -150,6 +150,15 @@ class QueueMachine(RuleBasedStateMachine):
         self.do_reserve("wake_and_reserve", limit, [], 100, 100)
 
     @precondition(lambda self: self.before.active)
+    @rule(limit=st.integers(1, 3), nth=st.integers(0, 1), after_ms=waits)
+    def reserve_again(self, limit: int, nth: int, after_ms: int | None) -> None:
+        """As after a reserve whose reply was lost: what it leased goes back first."""
+        self.wait(after_ms)
+        prefixes = [token.rpartition("-")[0] for _, token in self.leases]
+        lost = [*dict.fromkeys(prefixes)][-1 - nth :][0]
+        self.do_reserve("reserve_again", limit, [], 100, 100, lost)
+
+    @precondition(lambda self: self.before.active)
     @rule(chosen=st.lists(ends, min_size=1, max_size=3), keep=keep_completed, after_ms=waits)
     def settle(self, chosen: list[End], keep: int, after_ms: int | None) -> None:
         self.wait(after_ms)
@@ -325,11 +334,19 @@ class QueueMachine(RuleBasedStateMachine):
         self.latest = max(self.latest, self.now)
 
     def do_reserve(
-        self, step: str, limit: int, settlements: Sequence[Settlement], keep: int, upkeep: int
+        self,
+        step: str,
+        limit: int,
+        settlements: Sequence[Settlement],
+        keep: int,
+        upkeep: int,
+        lost: str = "",
     ) -> None:
         prefix = next(self.prefixes)
         held = self.held()
-        expected = self.model.reserve(self.now, limit, prefix, settlements, keep, upkeep)
+        running = [(job.job_id, job.lease_token) for job in self.model.in_state("active")]
+        given_back = {job_id for job_id, token in running if token.startswith(f"{lost}-")}
+        expected = self.model.reserve(self.now, limit, prefix, settlements, keep, upkeep, lost)
         command = reserve(
             self.queue,
             limit=limit,
@@ -338,6 +355,7 @@ class QueueMachine(RuleBasedStateMachine):
             now_ms=self.now,
             keep_completed=keep,
             upkeep=upkeep,
+            lost_prefix=lost,
         )
         reply: Reservation = self.run(step, command)
         nothing_settled = all(one.status == "ERR" for one in expected.settled)
@@ -349,6 +367,7 @@ class QueueMachine(RuleBasedStateMachine):
             granted=[job.job_id for job in reply.jobs],
             # A head that fails, is held and promoted in this one call was not held before it.
             to_head=held
+            | given_back
             | {one.job_id for one in expected.settled if one.status == "RELEASED"}
             # A head that fails, is held and is promoted in this one call was not held before it.
             | {i for i in self.before.active if self.before.jobs[i].get("gid") in STRICT_GIDS},

@@ -162,7 +162,9 @@ class QueueModel:
         settlements: Sequence[Settlement],
         keep_completed: int,
         upkeep: int,
+        lost_prefix: str = "",
     ) -> Reservation:
+        self._give_back_lost(now, lost_prefix)
         settled = self.settle(now, settlements, keep_completed)
         reaped = self.reap(now, upkeep)
         promoted = self.promote(now, upkeep)
@@ -181,6 +183,14 @@ class QueueModel:
             settled=tuple(settled),
             jobs=tuple(granted),
         )
+
+    def _give_back_lost(self, now: int, prefix: str) -> None:
+        """The last one first, so that the first one stands at the head."""
+        lost = [job for job in self.in_state("active") if job.lease_token.startswith(f"{prefix}-")]
+        for job in sorted(lost, key=lambda job: -int(job.lease_token.rpartition("-")[2])):
+            job.attempt -= 1
+            self._release(now, job)
+            self._refresh(job.gid)
 
     def _take(self) -> Job | None:
         """By turns from the groups and from the ungrouped lane; who has nothing is passed over."""

@@ -69,7 +69,7 @@ NAMED = {
         law="lease_end",
     ),
     "no duplicate check": Fault(
-        ("enqueue",), "if state then\n    local old", "if false then\n    local old", law="one_lane"
+        ("enqueue",), "  if state then\n", "  if false then\n", law="one_lane"
     ),
     "slot not freed on reap": Fault(
         ("reap_expired", "reserve"),
@@ -86,11 +86,14 @@ NAMED = {
 }
 FURTHER = {
     "slot not freed on ack": Fault(
-        ("settle", "reserve"), "return group_free_slot(q, gid, now)", "return 0", law="group_slots"
+        ("settle", "reserve"),
+        "        readied = group_free_slot(q, job.gid, now)\n      end\n",
+        "      end\n",
+        law="group_slots",
     ),
     "any token will do": Fault(
         ("settle", "heartbeat", "reserve"),
-        "if v[2] ~= token then",
+        "if held ~= token then",
         "if false then",
         law="refused_changes_nothing|model",
     ),
@@ -135,8 +138,8 @@ FURTHER = {
     ),
     "last in, first out": Fault(
         ("enqueue",),
-        "local push = at_head and 'LPUSH' or 'RPUSH'",
-        "local push = 'LPUSH'",
+        "redis.call('RPUSH', list, unpack(",
+        "redis.call('LPUSH', list, unpack(",
         law="fifo",
     ),
     "released job goes to the tail": Fault(
@@ -147,21 +150,51 @@ FURTHER = {
     ),
     "released attempt counts": Fault(
         ("settle", "reserve"),
-        "'state', 'wait', 'attempt', math.max(job.attempt - 1, 0)",
-        "'state', 'wait', 'attempt', job.attempt",
+        "'state', 'wait', 'attempt', math.max(attempt - 1, 0)",
+        "'state', 'wait', 'attempt', attempt",
         law="strict_order|model",
     ),
     "groups and ungrouped take no turns": Fault(
         ("reserve",), "turn = turn == '0' and '1' or '0'", "", law="model"
     ),
     "trimmed job stays": Fault(
-        ("settle", "reserve"), "redis.call('DEL', job_key(q, ids[i]))", "", law="one_lane"
+        ("settle", "reserve"), "  delete_keys(keys)\nend", "end", law="one_lane"
     ),
     "index of active forgotten": Fault(
         ("settle", "reserve", "reap_expired"),
         "redis.call('ZREM', q.idx_active, id)",
         "",
         law="one_lane",
+    ),
+    "index of completed jobs forgotten": Fault(
+        ("settle", "reserve"), "index_remove(q.idx_active, ids)", "", law="one_lane"
+    ),
+    "a passing job stays": Fault(
+        ("settle", "reserve"), "delete_keys(unwanted)", "", law="one_lane"
+    ),
+    "acknowledged twice in one call": Fault(
+        ("settle", "reserve"),
+        "if is_acknowledged[id] and token ~= '' then",
+        "if false then",
+        law="group_slots|one_lane|counters|model",
+    ),
+    "lost leases go back in the wrong order": Fault(
+        ("reserve",), "for i = #numbers, 1, -1 do", "for i = 1, #numbers do", law="fifo|model"
+    ),
+    "lost attempt counts": Fault(
+        ("reserve",),
+        "give_back(q, job.id, job.gid, job.attempt, now)",
+        "give_back(q, job.id, job.gid, job.attempt + 1, now)",
+        law="strict_order|model",
+    ),
+    "slots of one call not counted": Fault(
+        ("reserve",),
+        "        if group.inflight + group.granted < group.limit and",
+        "        if group.inflight < group.limit and",
+        law="groups_ready",
+    ),
+    "groups that had their turn are left out": Fault(
+        ("reserve",), "groups_enter(q, ready, now)", "", law="groups_ready"
     ),
     "wake token not passed on": Fault(
         ("reserve",), "elseif redis.call('EXISTS', q.wake) == 0 then", "elseif false then", "wake"

@@ -7,6 +7,7 @@ from typing import Any
 
 from omniq_typed.core.command import Command
 from omniq_typed.core.lua_manifest import manifest
+from omniq_typed.transport.packing import words_of
 
 Json = dict[str, Any]
 
@@ -15,7 +16,8 @@ SCRIPTS: dict[str, Json] = manifest("0.0.0")["scripts"]
 
 def arguments_of(command: Command[Any]) -> Json:
     """Name → value; a group is a list of such. AssertionError where they are not as described."""
-    given = [arg if isinstance(arg, bytes) else str(arg).encode() for arg in command.args]
+    words = words_of(command, check=True)
+    given = [arg if isinstance(arg, bytes) else str(arg).encode() for arg in words]
     found, rest = _block(SCRIPTS[command.script.name]["arguments"], given)
     assert rest == [], "arguments of which the manifest does not tell"
     return found

@@ -12,6 +12,8 @@ import type { Lease, Settlement } from "./settlements.js";
 
 /** As of now, by the server's clock. */
 const NOW = 0;
+/** Refuse a user without all rights before anything changes. */
+const CHECK = "1";
 const UPKEEP = 100;
 
 export interface OmniqOptions {
@@ -23,7 +25,12 @@ export interface OmniqOptions {
   keepCompleted?: number;
 }
 
-export type Reservation = Scripts["reserve"]["reply"];
+export interface Reservation {
+  /** The server's time, and when something next falls due by itself. */
+  now_ms: number;
+  next_due_ms: number;
+  jobs: Lease[];
+}
 
 export interface PublishOptions {
   /** A second publish of the same id changes nothing. Default: a new one. */
@@ -104,9 +111,7 @@ export class Queue {
       backoffMs = 5_000,
     }: PublishOptions = {},
   ): Promise<Published> {
-    const job = {
-      id,
-      payload: type.encode(message),
+    const kind = {
       max_attempts: maxAttempts,
       timeout_ms: timeoutMs,
       backoff_ms: backoffMs,
@@ -116,26 +121,41 @@ export class Queue {
       ordering: "" as const,
       side: sideFields(type, this.#shared.source, cause),
     };
-    const [entry] = await this.#call("enqueue", { now_ms: NOW, jobs: [job] });
-    if (entry === undefined) throw new Error("enqueue answered nothing");
-    return { id, outcome: entry[1] === "OK" ? "new" : entry[3] };
+    const [entry] = await this.#call("enqueue", {
+      now_ms: NOW,
+      check: CHECK,
+      kinds: [kind],
+      jobs: [{ id, payload: type.encode(message), kind: 1, side: [] }],
+    });
+    // A job without an entry was added, and waits.
+    return { id, outcome: entry?.[1] === "DUPLICATE" ? entry[3] : "new" };
   }
 
   /** Settles what is done, and leases up to `limit` jobs, 0 = none, in one round trip. */
   async reserve(limit: number, settlements: Settlement[]): Promise<Reservation> {
-    return this.#call("reserve", {
+    const prefix = randomBytes(16).toString("hex");
+    const { now_ms, next_due_ms, kinds, jobs } = await this.#call("reserve", {
       now_ms: NOW,
+      check: CHECK,
       limit,
-      token_prefix: randomBytes(16).toString("hex"),
+      token_prefix: prefix,
       keep_completed: this.#shared.keepCompleted,
       upkeep: UPKEEP,
+      lost_prefix: "",
       settlements,
     });
+    const leases = jobs.map((job, at) => {
+      const kind = kinds[job.kind - 1];
+      if (kind === undefined) throw new Error(`reserve told of no kind ${job.kind}`);
+      return { ...job, ...kind, token: `${prefix}-${at + 1}` };
+    });
+    return { now_ms, next_due_ms, jobs: leases };
   }
 
   async settle(settlements: Settlement[]): Promise<Scripts["settle"]["reply"]> {
     return this.#call("settle", {
       now_ms: NOW,
+      check: CHECK,
       keep_completed: this.#shared.keepCompleted,
       settlements,
     });
@@ -145,6 +165,7 @@ export class Queue {
   async heartbeat(leases: Lease[]): Promise<string[]> {
     const renewed = await this.#call("heartbeat", {
       now_ms: NOW,
+      check: CHECK,
       leases: leases.map(({ id, token }) => ({ id, token })),
     });
     return renewed.flatMap(([id, status]) => (status === "ERR" ? [id] : []));

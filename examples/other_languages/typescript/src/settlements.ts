@@ -2,8 +2,9 @@
 import type { Scripts } from "./generated/scripts.js";
 import type { InvalidPayload } from "./messages.js";
 
-/** A job in hand, as reserve gives it. */
-export type Lease = Scripts["reserve"]["reply"]["jobs"][number];
+type Reserved = Scripts["reserve"]["reply"];
+/** A job in hand: what reserve says of it and of its kind, and the token that settles it. */
+export type Lease = Reserved["jobs"][number] & Reserved["kinds"][number] & { token: string };
 export type Settlement = Scripts["settle"]["arguments"]["settlements"][number];
 
 const MAX_MESSAGE_BYTES = 4096;
