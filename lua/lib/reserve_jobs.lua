@@ -1,25 +1,25 @@
 -- Leases up to `limit` jobs, round robin between the groups and the ungrouped lane: the turn passes
 -- with every job granted, and a side that has nothing gives its turn away. The nth job's token is
--- token_prefix-nth. Returns how many jobs there are, the kinds, and the jobs as reserve answers
--- them.
+-- token_prefix-nth. Returns how many jobs there are, the kinds and the jobs as reserve answers
+-- them, and whether a lane has changed.
 local function reserve_jobs(q, limit, token_prefix, turn, now)
   local taking = { size = limit, budget = limit + 1000, gone = {},
     page = {}, at = 1, taken = 0, more = true,
     ready = {}, ready_at = 1, more_ready = true,
-    touched = {}, groups = {}, turned = {}, turned_at = 1 }
+    touched = {}, groups = {}, turned = {}, turned_at = 1, throttled = {} }
   local kinds = { found = {}, rows = {} }
   local jobs, count, ends, entries, before = {}, 0, {}, {}, turn
   while count < limit do
     local id, v
     if turn == '0' then
-      id, v = take_from_groups(q, taking)
+      id, v = take_from_groups(q, taking, now)
       if not id then
         id, v = take_ungrouped(q, taking)
       end
     else
       id, v = take_ungrouped(q, taking)
       if not id then
-        id, v = take_from_groups(q, taking)
+        id, v = take_from_groups(q, taking, now)
       end
     end
     if not id then
@@ -43,5 +43,5 @@ local function reserve_jobs(q, limit, token_prefix, turn, now)
   if turn ~= before then
     redis.call('SET', q.turn, turn)
   end
-  return count, kinds.rows, jobs
+  return count, kinds.rows, jobs, #taking.gone + #taking.touched > 0
 end
