@@ -1,6 +1,6 @@
 -- Puts the tokens of unstarted jobs back into a bucket. Returns whether there is one. What has come
--- in since such a job was leased counts against its token: it may have run over a full bucket, which
--- the token would have made full sooner.
+-- in since such a job was leased counts against its token: it may have run over a full bucket,
+-- which the token would have made full sooner.
 local function add_tokens(key, unstarted, now)
   local bucket = read_bucket(redis.call('GET', key), now)
   if not bucket then

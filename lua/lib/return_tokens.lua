@@ -1,5 +1,6 @@
--- Jobs that were leased and not started give their tokens back: `unstarted` has `gid` ('' where there
--- is none) and `since`, the beginning of the lease, of each. Returns how many groups became ready.
+-- Jobs that were leased and not started give their tokens back: `unstarted` has `gid` ('' where
+-- there is none) and `since`, the beginning of the lease, of each. Returns how many groups became
+-- ready.
 local function return_tokens(q, unstarted, now)
   if #unstarted == 0 then
     return 0

@@ -85,7 +85,7 @@ class Bucket:
         return max(math.floor(self.filled(now) + 0.000001), 0)
 
     def next_ms(self, now: int) -> int:
-        return now + max(math.ceil((1 - self.filled(now)) * 1000 / self.per_s), 1)
+        return now + max(math.ceil((0.999999 - self.filled(now)) * 1000 / self.per_s), 1)
 
     def take(self, now: int, count: int = 1) -> None:
         self.tokens, self.at_ms = self.filled(now) - count, now
