@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from benchmarks import Meter, Spread, markdown, say, start_server, write_json
+from benchmarks.measuring import Meter, Spread, markdown, say, start_server, write_json
 from omniq_typed import Bus, Ctx, OmniqClient, SafeInt, message
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import enqueue

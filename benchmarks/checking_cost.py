@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter
 
-from benchmarks import Spread, brief, markdown, say, write_json
+from benchmarks.measuring import Spread, brief, markdown, say, write_json
 from omniq_typed import Registry, SafeInt, message, upcast
 from omniq_typed.messages.codec import decode, encode
 from omniq_typed.messages.message_type import MessageType

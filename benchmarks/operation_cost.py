@@ -17,7 +17,16 @@ from typing import Any, TypeVar
 
 import orjson
 
-from benchmarks import Meter, Sample, Spread, brief, markdown, say, start_server, write_json
+from benchmarks.measuring import (
+    Meter,
+    Sample,
+    Spread,
+    brief,
+    markdown,
+    say,
+    start_server,
+    write_json,
+)
 from omniq_typed.core.admin import remove_jobs_batch, retry_failed_batch
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import enqueue

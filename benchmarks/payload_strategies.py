@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks import brief, markdown, say, write_json
+from benchmarks.measuring import brief, markdown, say, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ("hypothesis", "polyfactory", "hypothesis-jsonschema")

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from pydantic import AnyUrl, AwareDatetime, BaseModel, Field, create_model
 
-from benchmarks import Spread, markdown, say, write_json
+from benchmarks.measuring import Spread, markdown, say, write_json
 from omniq_typed import MessageType, Registry, SafeInt, message_type, upcast
 from omniq_typed.models import Compatibility
 from omniq_typed.schema.compatibility.check import check

@@ -17,6 +17,9 @@ from omniq_typed.models import Reservation, Reserved, ReserveJob, ReservePaused,
 MAX_JOBS_PER_RESERVE = 1000
 DEFAULT_UPKEEP = 100
 """Leases reaped and due jobs promoted in passing, at most, by one reserve."""
+BATCH_PREFIX = "batch."
+"""How `token_prefix` begins where the jobs wait for each other in the worker, so that it may not
+have started all of them if it dies: lua/lib/reap_leases.lua."""
 
 
 def reserve(

@@ -5,6 +5,7 @@ which the server waits."""
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -27,7 +28,7 @@ from omniq_typed.transport.clients import (
 )
 from omniq_typed.transport.embedded import EmbeddedServer
 from omniq_typed.transport.faults import translate, translated
-from omniq_typed.transport.line import CannotConnect, ServerSaid
+from omniq_typed.transport.line import ServerSaid
 from omniq_typed.transport.packing import pack, pack_words
 from omniq_typed.transport.sync import SyncTransport
 
@@ -47,6 +48,7 @@ class AsyncTransport:
         self._embedded: EmbeddedServer | None = None
         self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
         self._routes: AsyncRoutes | None = None
         self._checks = PermissionChecks()
         self._wait_failed: set[str] = set()
@@ -62,11 +64,13 @@ class AsyncTransport:
         return self._client
 
     def _leave_closed_loop(self) -> None:
-        """The connections of a closed event loop can be neither used nor closed."""
+        """The connections of a closed event loop can be neither used nor closed; nor may a child
+        that was forked touch those of its parent's."""
         loop = asyncio.get_running_loop()
         if self._loop is loop:
             return
-        if self._loop is not None and self._loop.is_closed():
+        forked, self._pid = self._pid != os.getpid(), os.getpid()
+        if forked or (self._loop is not None and self._loop.is_closed()):
             self._routes = None
             if self._owned:
                 self._client, self._opening = None, asyncio.Lock()
@@ -103,7 +107,8 @@ class AsyncTransport:
         lines = await self._lines(key)
         if lines is None:
             return await by_client.wait_for_wake_async(await self.client(), key, timeout_s)
-        (reply,) = await lines.ask_alone(pack_words(*wake_args(key, timeout_s)), 1, timeout_s)
+        packed = pack_words(*wake_args(key, timeout_s))
+        (reply,) = await lines.ask_alone(await lines.take(), packed, 1, timeout_s)
         if type(reply) is not ServerSaid:
             return reply is not None
         if self._is_elsewhere(reply):
@@ -175,13 +180,14 @@ class AsyncTransport:
         lines = await self._lines(command.keys[0])
         if lines is None:
             return await self._call_by_client(command)
-        check = self._checks.is_due(command.script)
         try:
-            reply = await lines.ask(pack(command, check))
-        except CannotConnect:
+            line = await lines.share()
+        except ConnectionLost:
             if self._is_cluster:  # the node is gone: redis-py looks for the one that came after it
                 return await self._call_by_client(command)
             raise
+        check = self._checks.is_due(command.script)
+        (reply,) = await lines.ask(line, pack(command, check))
         return await self._take(command, check, reply, lines)
 
     async def _take(self, command: Command[Any], check: bool, reply: Any, lines: AsyncLines) -> Any:
@@ -204,7 +210,7 @@ class AsyncTransport:
         server's scripts may be flushed in between."""
         packed = pack_words(*load_words(command.script)) + pack(command, check=True)
         for _ in range(REPEATS):
-            loaded, reply = await lines.ask_all(packed, 2)
+            loaded, reply = await lines.ask(await lines.share(), packed, 2)
             if type(loaded) is ServerSaid:
                 return loaded
             if type(reply) is not ServerSaid or reply.code != "NOSCRIPT":
@@ -225,10 +231,10 @@ class AsyncTransport:
         scripts = {command.script for command in commands}
         packed = [pack_words(*load_words(script)) for script in scripts]
         packed += [pack(command, check=True) for command in commands]
-        replies = (await lines.ask_all(b"".join(packed), len(packed)))[len(scripts) :]
+        replies = await lines.ask(await lines.share(), b"".join(packed), len(packed))
         return [
             await self._take(command, True, reply, lines)
-            for command, reply in zip(commands, replies, strict=True)
+            for command, reply in zip(commands, replies[len(scripts) :], strict=True)
         ]
 
     async def _call_when_woken(self, queue: str, wait_s: float, command: Command[Any]) -> Any:
@@ -238,14 +244,15 @@ class AsyncTransport:
             await self.wait_for_wake(queue, wait_s)
             self._wait_failed.discard(queue)
             return await self._call(command)
-        check = self._checks.is_due(command.script, wait_s)
-        packed = pack_words(*wake_args(key, wait_s)) + pack(command, check)
         try:
-            woken, reply = await lines.ask_alone(packed, 2, wait_s)
-        except CannotConnect:
+            line = await lines.take()
+        except ConnectionLost:
             if self._is_cluster:
                 return await self._call_by_client(command)
             raise
+        check = self._checks.is_due(command.script, wait_s)
+        packed = pack_words(*wake_args(key, wait_s)) + pack(command, check)
+        woken, reply = await lines.ask_alone(line, packed, 2, wait_s)
         if type(woken) is ServerSaid:
             # The command has run all the same, and its answer counts. The next wait goes alone, and
             # raises what is wrong with it.

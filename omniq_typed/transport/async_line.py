@@ -16,18 +16,19 @@ from typing import Any
 
 from omniq_typed.errors import ConnectionLost, UnexpectedReply
 from omniq_typed.transport.faults import translated
-from omniq_typed.transport.line import NOTHING, CannotConnect, new_reader, silent
+from omniq_typed.transport.line import NOTHING, new_reader, silent
 from omniq_typed.transport.opening import Opening
 
 
 async def open_async_line(opening: Opening) -> AsyncLine:
-    """Connects. Raises CannotConnect, or another ServerError."""
+    """Connects. Raises ServerError."""
     connection = opening.connection()
     try:
         with translated():
             await connection.connect()
-    except ConnectionLost as error:
-        raise CannotConnect(error) from error.__cause__
+    except asyncio.CancelledError:
+        await connection.disconnect(nowait=True)
+        raise
     return AsyncLine(connection)
 
 

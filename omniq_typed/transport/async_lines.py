@@ -29,26 +29,38 @@ class AsyncLines:
         """How long the server may be silent when it owes a reply."""
         return self._opening.reply_timeout_s
 
-    async def ask(self, packed: bytes) -> Any:
-        """Sends a command and waits for its reply, a ServerSaid where it is an error. Raises
-        ServerError. Cancelling it disturbs nobody else."""
-        return (await self.ask_all(packed, 1))[0]
-
-    async def ask_all(self, packed: bytes, count: int) -> list[Any]:
-        """`ask` for several commands, which no other comes between."""
+    async def share(self) -> AsyncLine:
+        """The line that all share, for `ask`. Raises ServerError, and then nothing was
+        sent."""
         line = self._shared
         if line is None or line.is_full or not line.is_usable:
-            line = await self._share_one()
+            return await self._share_one()
+        return line
+
+    async def take(self) -> AsyncLine:
+        """A line for `ask_alone`. Raises as `share`."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_usable:
+                return line
+            line.retire()
+        return await self._open()
+
+    async def ask(self, line: AsyncLine, packed: bytes, count: int = 1) -> list[Any]:
+        """Sends commands, which no other comes between, and waits for their replies; each is a
+        ServerSaid where it is an error. Raises ConnectionLost. Cancelling it disturbs nobody
+        else."""
         replies = await line.send(packed, count, self.patience_s)
         if any(map(is_to_be_left, replies)) and self._shared is line:
             self._shared = None
             line.retire()
         return replies
 
-    async def ask_alone(self, packed: bytes, count: int, wait_s: float) -> list[Any]:
-        """`ask_all` on a connection of its own, for commands with which the server may wait for
-        `wait_s`. Cancelling it costs the connection: the server ends its wait."""
-        line = await self._take()
+    async def ask_alone(
+        self, line: AsyncLine, packed: bytes, count: int, wait_s: float
+    ) -> list[Any]:
+        """`ask` for commands with which the server may wait for `wait_s`. Cancelling it costs the
+        connection: the server ends its wait."""
         self._lent.add(line)
         try:
             replies = await line.send(packed, count, wait_s + self.patience_s)
@@ -81,14 +93,6 @@ class AsyncLines:
                 await line.room()
                 if line.is_usable:
                     return line
-
-    async def _take(self) -> AsyncLine:
-        while self._idle:
-            line = self._idle.pop()
-            if line.is_usable:
-                return line
-            line.retire()
-        return await self._open()
 
     async def _open(self) -> AsyncLine:
         line = await open_async_line(self._opening)

@@ -69,7 +69,7 @@ def translate(error: BaseException) -> BaseException:
         return ReadOnlyServer("this server takes no writes; connect to the primary", said)
     if isinstance(error, rx.OutOfMemoryError):
         return ServerOutOfMemory("the server is at its memory limit", said)
-    if isinstance(error, rx.ClusterDownError):
+    if isinstance(error, rx.ClusterError):  # also of one that sends a call to and fro
         return ClusterUnavailable("the cluster cannot serve this queue at the moment", said)
     if isinstance(error, rx.RedisClusterException):
         return ConnectionLost("no node of the cluster could be reached", said)

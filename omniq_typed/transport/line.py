@@ -46,14 +46,6 @@ def new_reader() -> hiredis.Reader:
     )
 
 
-class CannotConnect(ConnectionLost):
-    """There is no connection, so nothing was sent."""
-
-    def __init__(self, error: ConnectionLost) -> None:
-        super().__init__(str(error))
-        self.server_message = error.server_message
-
-
 class Line:
     """A connection that one caller at a time may use.
 
@@ -63,13 +55,10 @@ class Line:
 
     def __init__(self, opening: Opening, within_s: float | None = None) -> None:
         """Connects. `within_s`: how long the server may be silent meanwhile, where that is to be
-        less than usual. Raises CannotConnect, or another ServerError."""
+        less than usual. Raises ServerError."""
         self._connection = opening.connection(within_s)
-        try:
-            with translated():
-                self._connection.connect()
-        except ConnectionLost as error:
-            raise CannotConnect(error) from error.__cause__
+        with translated():
+            self._connection.connect()
         self._socket = self._connection._sock
         self._socket.setblocking(False)
         self._is_tls = isinstance(self._socket, ssl.SSLSocket)

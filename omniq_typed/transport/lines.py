@@ -40,27 +40,38 @@ class Lines:
         self._idle: deque[Line] = deque()
         self._all: dict[int, ref[Line]] = {}
 
-    def ask(self, packed: bytes, within_s: float | None = None) -> Any:
-        """Sends a command and waits for its reply, a ServerSaid where it is an error. Raises
-        ServerError; ConnectionLost where the server is silent for `within_s` or, by default, the
-        time that the client was made with."""
-        return self.ask_all(packed, 1, within_s)[0]
+    def take(self, within_s: float | None = None) -> Line:
+        """An idle line, or a new one, for `ask` or `send`. Raises ServerError, and then nothing
+        was sent."""
+        while True:
+            try:
+                line = self._idle.pop()
+            except IndexError:
+                return self._open(within_s)
+            if line.is_ours and line.is_quiet:
+                return line
+            self._close(line)
 
-    def ask_all(self, packed: bytes, count: int, within_s: float | None = None) -> list[Any]:
+    def ask(self, line: Line, packed: bytes, within_s: float | None = None) -> Any:
+        """Sends a command and waits for its reply, a ServerSaid where it is an error. Raises
+        ConnectionLost, also where the server is silent for `within_s` or, by default, the time that
+        the client was made with."""
+        return self.ask_all(line, packed, 1, within_s)[0]
+
+    def ask_all(
+        self, line: Line, packed: bytes, count: int, within_s: float | None = None
+    ) -> list[Any]:
         """`ask` for several commands in one write; one reply for each."""
-        line = self.send(packed, within_s)
+        self.send(line, packed, within_s)
         return self.receive(line, count, within_s)
 
-    def send(self, packed: bytes, within_s: float | None = None) -> Line:
-        """The first half of `ask_all`: the line on which the replies will come. Left alone, it
-        closes."""
-        line = self._take(within_s)
+    def send(self, line: Line, packed: bytes, within_s: float | None = None) -> None:
+        """The first half of `ask_all`. A line that is left alone then closes."""
         try:
             line.send(packed, self._patience_s(within_s))
         except BaseException:
             self._lose(line)
             raise
-        return line
 
     def receive(self, line: Line, count: int, within_s: float | None = None) -> list[Any]:
         """The second half of `ask_all`."""
@@ -97,16 +108,6 @@ class Lines:
 
     def _patience_s(self, within_s: float | None) -> float:
         return self._opening.reply_timeout_s if within_s is None else within_s
-
-    def _take(self, within_s: float | None) -> Line:
-        while True:
-            try:
-                line = self._idle.pop()
-            except IndexError:
-                return self._open(within_s)
-            if line.is_ours and line.is_quiet:
-                return line
-            self._close(line)
 
     def _open(self, within_s: float | None) -> Line:
         line = Line(self._opening, within_s)

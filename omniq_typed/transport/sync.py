@@ -26,7 +26,7 @@ from omniq_typed.transport.checks import PermissionChecks
 from omniq_typed.transport.clients import AnyClient, embedded_client, open_client
 from omniq_typed.transport.embedded import EmbeddedServer
 from omniq_typed.transport.faults import translate, translated
-from omniq_typed.transport.line import CannotConnect, Line, ServerSaid
+from omniq_typed.transport.line import Line, ServerSaid
 from omniq_typed.transport.lines import Lines
 from omniq_typed.transport.packing import pack, pack_words
 from omniq_typed.transport.reply import Reply
@@ -92,13 +92,17 @@ class SyncTransport:
         what `run` raises. Raises nothing itself."""
         try:
             lines = self._lines(command.keys[0])
-            if lines is None:
-                return Reply(lambda within_s: self.run(command, within_s=within_s))
-            check = self._checks.is_due(command.script)
-            line = lines.send(pack(command, check))
-        except ServerError as error:
+            line = None if lines is None else lines.take()
+        except ServerError:
+            lines = line = None
+        if lines is None or line is None:
+            return Reply(lambda within_s: self.run(command, within_s=within_s))
+        check = self._checks.is_due(command.script)
+        try:
+            lines.send(line, pack(command, check))
+        except ConnectionLost as error:
             lost = error
-            return Reply(lambda within_s: self._start_again(command, lost, within_s))
+            return Reply(lambda within_s: self._run_again(command, lost, within_s))
         return Reply(lambda within_s: self._finish(command, check, lines, line, within_s))
 
     def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
@@ -118,7 +122,7 @@ class SyncTransport:
         if lines is None:
             return by_client.wait_for_wake(self.client, key, timeout_s)
         packed = pack_words(*wake_args(key, timeout_s))
-        reply = lines.ask(packed, timeout_s + lines.patience_s)
+        reply = lines.ask(lines.take(), packed, timeout_s + lines.patience_s)
         if type(reply) is not ServerSaid:
             return reply is not None
         if self._is_elsewhere(reply):
@@ -197,13 +201,14 @@ class SyncTransport:
         lines = self._lines(command.keys[0])
         if lines is None:
             return by_client.call(self.client, command)
-        check = self._checks.is_due(command.script)
         try:
-            reply = lines.ask(pack(command, check), within_s)
-        except CannotConnect:
+            line = lines.take(within_s)
+        except ConnectionLost:
             if self.is_cluster:  # the node is gone: redis-py looks for the one that came after it
                 return by_client.call(self.client, command)
             raise
+        check = self._checks.is_due(command.script)
+        reply = lines.ask(line, pack(command, check), within_s)
         return self._take(command, check, reply, lines)
 
     def _take(self, command: Command[Any], check: bool, reply: Any, lines: Lines) -> Any:
@@ -224,7 +229,7 @@ class SyncTransport:
         server's scripts may be flushed in between."""
         packed = pack_words(*load_words(command.script)) + pack(command, check=True)
         for _ in range(REPEATS):
-            loaded, reply = lines.ask_all(packed, 2)
+            loaded, reply = lines.ask_all(lines.take(), packed, 2)
             if type(loaded) is ServerSaid:
                 return loaded
             if type(reply) is not ServerSaid or reply.code != "NOSCRIPT":
@@ -241,7 +246,7 @@ class SyncTransport:
         scripts = {command.script for command in commands}
         packed = [pack_words(*load_words(script)) for script in scripts]
         packed += [pack(command, check=True) for command in commands]
-        replies = lines.ask_all(b"".join(packed), len(packed))[len(scripts) :]
+        replies = lines.ask_all(lines.take(), b"".join(packed), len(packed))[len(scripts) :]
         return [
             self._take(command, True, reply, lines)
             for command, reply in zip(commands, replies, strict=True)
@@ -254,14 +259,15 @@ class SyncTransport:
             self.wait_for_wake(queue, wait_s)
             self._wait_failed.discard(queue)
             return self._call(command)
-        check = self._checks.is_due(command.script, wait_s)
-        packed = pack_words(*wake_args(key, wait_s)) + pack(command, check)
         try:
-            woken, reply = lines.ask_all(packed, 2, wait_s + lines.patience_s)
-        except CannotConnect:
+            line = lines.take()
+        except ConnectionLost:
             if self.is_cluster:
                 return by_client.call(self.client, command)
             raise
+        check = self._checks.is_due(command.script, wait_s)
+        packed = pack_words(*wake_args(key, wait_s)) + pack(command, check)
+        woken, reply = lines.ask_all(line, packed, 2, wait_s + lines.patience_s)
         if type(woken) is ServerSaid:
             # The command has run all the same, and its answer counts. The next wait goes alone, and
             # raises what is wrong with it.
@@ -276,12 +282,10 @@ class SyncTransport:
             return command.parse(self._take(command, check, reply, lines))
         except ConnectionLost as error:
             self._revive_embedded()
-            return self._start_again(command, error, within_s)
+            return self._run_again(command, error, within_s)
 
-    def _start_again(self, command: Command[R], error: ServerError, within_s: float | None) -> R:
+    def _run_again(self, command: Command[R], error: ConnectionLost, within_s: float | None) -> R:
         """Where that does no harm."""
-        if isinstance(error, CannotConnect):
-            return self.run(command, within_s=within_s)
-        if isinstance(error, ConnectionLost) and command.repeatable:
-            return self.run(command, within_s=within_s)
-        raise error
+        if not command.repeatable:
+            raise error
+        return self.run(command, within_s=within_s)

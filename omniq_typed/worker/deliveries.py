@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
-from omniq_typed.core.reserve import reserve
+from omniq_typed.core.reserve import BATCH_PREFIX, reserve
 from omniq_typed.core.retry import given_back
 from omniq_typed.core.settle import settle
 from omniq_typed.core.waiting import reconnect_wait_s
@@ -238,9 +238,7 @@ class Deliveries:
             healed = self._lost.popleft() if self._lost else ""
         except IndexError:
             healed = ""
-        # 'b': the jobs may wait here for each other, so that not all were started if this process
-        # dies; 's': the only one is started at once. See lua/lib/reap_leases.lua.
-        prefix = ("b" if wanted > 1 else "s") + uuid.uuid4().hex
+        prefix = (BATCH_PREFIX if wanted > 1 else "") + uuid.uuid4().hex
         command = reserve(
             self._queue,
             limit=wanted,

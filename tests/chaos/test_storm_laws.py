@@ -155,6 +155,14 @@ CASES: dict[str, tuple[Callable[[], Evidence], str]] = {
         lambda: evidence(GOOD, picture=replace(PICTURE, stats={**PICTURE.stats, "active": 2})),
         "one lane per job, counters are lengths",
     ),
+    "a worker thinks that it is lost": (
+        lambda: replace(evidence(GOOD), health={"w0.1": ["ready=True live=True", "live=False"]}),
+        "workers tell the truth about their health",
+    ),
+    "a worker thinks that the server is still away": (
+        lambda: replace(evidence(GOOD), health={"w0.1": ["ready=False"]}, alive={"w0.1"}),
+        "workers tell the truth about their health",
+    ),
     "a group counts a lease that is not there": (
         lambda: evidence(GOOD, picture=replace(PICTURE, inflight={"g0": 0})),
         "one lane per job, counters are lengths",

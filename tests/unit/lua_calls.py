@@ -16,9 +16,8 @@ SCRIPTS: dict[str, Json] = manifest("0.0.0")["scripts"]
 
 def arguments_of(command: Command[Any]) -> Json:
     """Name → value; a group is a list of such. AssertionError where they are not as described."""
-    given = [
-        arg if isinstance(arg, bytes) else str(arg).encode() for arg in words_of(command, True)
-    ]
+    words = words_of(command, check=True)
+    given = [arg if isinstance(arg, bytes) else str(arg).encode() for arg in words]
     found, rest = _block(SCRIPTS[command.script.name]["arguments"], given)
     assert rest == [], "arguments of which the manifest does not tell"
     return found

@@ -62,7 +62,7 @@ class Field:
     def start(self) -> None:
         for n in range(self.size.workers):
             self.workers.append(self._start_worker(n, 1))
-        for n in range(PUBLISHERS):
+        for n in range(len(STYLES)):
             self.publishers.append(self._start_publisher(n, 1))
         wait_until(lambda: all(map(self.is_up, self.workers)), "all workers are up", START_S)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ class Entry:
     """One line. `who`: the process, as `w3.7` (the seventh life of worker 3). `kind`:
 
     up        it is ready                     log      a warning of the library: `text`
-    start     a handler begins                end      it ends: `text` is ok, raised, rejected, lost
+    start     a handler begins                health   what bus.health() says, when it changes
+    end       it ends: `text` is ok, raised, rejected, hung, lost, cancelled
     intend    a publisher is about to publish `jobs`; ack: they were acknowledged
     stall     the process got no time of the processor for `text` seconds before this
     """
@@ -86,10 +87,11 @@ class StallWatch(threading.Thread):
 
 
 class Ledgers:
-    """All files of a folder, read on as they grow."""
+    """All files of a folder, read on as they grow; of processes whose names begin with `whose`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, whose: str = "") -> None:
         self._folder = folder
+        self._pattern = f"{whose}*{SUFFIX}"
         self._read: dict[Path, int] = defaultdict(int)
         self.entries: list[Entry] = []
         self.last_start: dict[tuple[str, str], float] = {}
@@ -97,11 +99,14 @@ class Ledgers:
         self.batches: dict[str, dict[str, float]] = defaultdict(dict)
         """By process: when it began the first job of each batch that it had reserved."""
         self.ups: dict[str, float] = {}
-        self.started = 0
+        self.started: Counter[str] = Counter()
+        """Runs, by queue."""
+        self.intended: set[int] = set()
+        """Numbers of the jobs that publishers were about to publish."""
 
     def refresh(self) -> None:
         """Takes in what was written since."""
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+        for path in sorted(self._folder.glob(self._pattern)):
             with path.open("rb") as file:
                 file.seek(self._read[path])
                 data = file.read()
@@ -119,10 +124,12 @@ class Ledgers:
     def _add(self, entry: Entry) -> None:
         self.entries.append(entry)
         if entry.kind == "start":
-            self.started += 1
+            self.started[entry.lane.partition("/")[0]] += 1
             self.last_start[entry.who, entry.lane] = entry.at
             # All leases of one reserve share the head of their token; docs/wire.md, section 5.
             self.batches[entry.who].setdefault(entry.token.rpartition("-")[0], entry.at)
+        elif entry.kind == "intend":
+            self.intended.update(entry.jobs)
         elif entry.kind == "up":
             self.ups[entry.who] = entry.at
 

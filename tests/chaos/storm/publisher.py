@@ -16,11 +16,13 @@ from typing import Any
 from omniq_typed import AsyncBus, Bus
 from omniq_typed.errors import ServerError
 from omniq_typed.messages.envelope import Envelope
-from tests.chaos.storm.jobs import REGISTRY, Work, spec
+from tests.chaos.storm.jobs import FLOOD_FIRST, REGISTRY, Work, spec
 from tests.chaos.storm.ledger import Ledger, Ledgers
 
-STYLES = ("one", "many", "async")
+STYLES = ("one", "many", "async", "flood")
 CHUNKS = {"one": 1, "many": 40, "async": 25}
+FLOOD_SIZE = 600
+FLOOD_EVERY_S = 2.5
 QUOTA = "quota"
 """Holds the number below which jobs may be published, and `end` when no more will come."""
 LOOK_S = 0.02
@@ -39,37 +41,48 @@ class Share:
 
     def chunks(self, ledger: Ledger) -> Iterator[list[int]]:
         """The numbers that are to be published next, again and again until there are no more."""
-        left = self._first_left()
+        if self.style == "flood":
+            yield from self._floods(ledger)
+            return
+        left = self._first_left(self.index, self.publishers)
         while True:
             quota, is_last = read_quota(self.folder)
             last = min(quota, left + self.publishers * CHUNKS[self.style])
             numbers = list(range(left, last, self.publishers))
             if numbers:
                 left = numbers[-1] + self.publishers
-                ledger.write("intend", jobs=numbers)
-                yield numbers
-                ledger.write("ack", jobs=numbers)
+                yield from noted(ledger, numbers)
             elif is_last:
                 return
             else:
                 time.sleep(LOOK_S)
+
+    def _floods(self, ledger: Ledger) -> Iterator[list[int]]:
+        """Many at once and then none for a while, for as long as the others publish."""
+        left = self._first_left(FLOOD_FIRST, 1)
+        while not read_quota(self.folder)[1]:
+            yield from noted(ledger, list(range(left, left + FLOOD_SIZE)))
+            left += FLOOD_SIZE
+            time.sleep(FLOOD_EVERY_S)
 
     def envelopes(self, numbers: list[int]) -> list[Envelope[Work]]:
         now_ms = int(time.time() * 1000)
         specs = [spec(self.seed, n, self.publishers, self.lease_ms) for n in numbers]
         return [each.envelope(lease_ms=self.lease_ms, now_ms=now_ms) for each in specs]
 
-    def _first_left(self) -> int:
+    def _first_left(self, first: int, step: int) -> int:
         """Behind the last number that an earlier life of this publisher saw acknowledged."""
-        found = Ledgers(self.folder)
+        found = Ledgers(self.folder, f"p{self.index}.")
         found.refresh()
-        acked = [
-            number
-            for entry in found.entries
-            if entry.kind == "ack" and entry.who.startswith(f"p{self.index}.")
-            for number in entry.jobs
-        ]
-        return max(acked) + self.publishers if acked else self.index
+        acked = [n for entry in found.entries if entry.kind == "ack" for n in entry.jobs]
+        return max(acked) + step if acked else first
+
+
+def noted(ledger: Ledger, numbers: list[int]) -> Iterator[list[int]]:
+    """What is about to be published, with an entry before and one after it."""
+    ledger.write("intend", jobs=numbers)
+    yield numbers
+    ledger.write("ack", jobs=numbers)
 
 
 def read_quota(folder: Path) -> tuple[int, bool]:

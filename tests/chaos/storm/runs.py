@@ -53,6 +53,15 @@ def runs_of(entries: Iterable[Entry]) -> dict[str, list[Run]]:
     return found
 
 
+def health_of(entries: Iterable[Entry], until: float) -> dict[str, list[str]]:
+    """What each worker said of itself up to a moment."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for each in sorted(entries, key=lambda entry: entry.at):
+        if each.kind == "health" and each.at <= until:
+            found[each.who].append(each.text)
+    return found
+
+
 @dataclass(frozen=True)
 class Excuses:
     """When a lease may have been lost without fault of the library's."""

@@ -23,7 +23,7 @@ from tests.chaos.storm.ledger import Ledgers
 from tests.chaos.storm.look import Picture, look
 from tests.chaos.storm.plan import PUBLISHERS, Fault, Size, fault_plan
 from tests.chaos.storm.publisher import write_quota
-from tests.chaos.storm.runs import Excuses, runs_of
+from tests.chaos.storm.runs import Excuses, health_of, runs_of
 from tests.servers import Kind, Server, wait_until
 
 LOOK_EVERY_S = 1.0
@@ -77,10 +77,14 @@ class Quota(threading.Thread):
         while not self._ends.wait(0.1):
             self._ledgers.refresh()
             wanted = int(self._field.size.jobs * self.progress)
-            self._give(max(self.given, wanted, self._ledgers.started + AHEAD))
+            self._give(max(self.given, wanted, self._runs_begun() + AHEAD))
             if time.monotonic() > next_look:
                 self._look()
                 next_look = time.monotonic() + LOOK_EVERY_S
+
+    def _runs_begun(self) -> int:
+        """Runs of the jobs that the quota is for; floods go by their own clock."""
+        return sum(self._ledgers.started[queue] for queue in QUEUES[:2])
 
     def finish(self) -> int:
         """No more; answers how many there are."""
@@ -135,10 +139,13 @@ def run_storm(
         quota.start()
         recoveries = _rage(field, quota, fault_plan(seed, size.faults), say)
         _roll_call(field)
+        calm_at, alive = time.monotonic(), {each.who for each in field.workers}
         total = quota.finish()
         _work_off(field)
         quota.pictures += pictures(field, whole=True)
-        finals = _finals(field, total)
+        field.ledgers.refresh()
+        intended = field.ledgers.intended
+        finals = _finals(field, sorted(intended))
         _end_workers(field)
         lasted_s = time.monotonic() - begun
         field.ledgers.refresh()
@@ -151,9 +158,11 @@ def run_storm(
         excuses=Excuses.of(field.history, entries, size.lease_ms / 1000),
         spec=partial(_spec, seed, size.lease_ms),
         pictures=quota.pictures,
+        health=health_of(entries, calm_at),
+        alive=alive,
     )
     verdict = Verdict(seed, size, version, lasted_s, evidence, field, recoveries)
-    _judge(verdict, total)
+    _judge(verdict, {*intended, *range(total)})
     return verdict
 
 
@@ -230,11 +239,11 @@ def _work_off(field: Field) -> None:
         field.broken.append(str(error))
 
 
-def _finals(field: Field, total: int) -> dict[int, Final | None]:
+def _finals(field: Field, all_numbers: Sequence[int]) -> dict[int, Final | None]:
     found: dict[int, Final | None] = {}
     with contextlib.closing(field.server.client()) as client:
-        for first in range(0, total, 500):
-            numbers = range(first, min(first + 500, total))
+        for first in range(0, len(all_numbers), 500):
+            numbers = all_numbers[first : first + 500]
             pipe = client.pipeline(transaction=False)
             for number in numbers:
                 queue = spec(field.seed, number, PUBLISHERS, field.size.lease_ms).queue
@@ -271,11 +280,11 @@ def _version(field: Field) -> str:
     return f"{name} {info.get('valkey_version', info['redis_version'])}"
 
 
-def _judge(verdict: Verdict, total: int) -> None:
+def _judge(verdict: Verdict, wanted: set[int]) -> None:
     breaches = verdict.breaches
     for name, law in LAWS.items():
         breaches[name] = law(verdict.evidence)
-    unsent = sorted(set(range(total)) - verdict.evidence.acked)
+    unsent = sorted(wanted - verdict.evidence.acked)
     breaches["every job gets published"] = [
         Breach(f"j{each}", "never acknowledged") for each in unsent
     ]

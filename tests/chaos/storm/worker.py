@@ -8,16 +8,22 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from omniq_typed import AsyncBus, AsyncCtx, Bus, Ctx, Reject
-from tests.chaos.storm.jobs import KEEP_COMPLETED, QUEUES, REGISTRY, Work
+from omniq_typed.errors import HandlerTimeout
+from omniq_typed.models import WorkerHealth
+from tests.chaos.storm.jobs import KEEP_COMPLETED, QUEUES, REGISTRY, TIMEOUT_S, Work
 from tests.chaos.storm.ledger import Ledger, StallWatch
 
-SYNC_LANES = (2, 1)
-ASYNC_CONCURRENCY = (5, 2)
+SYNC_LANES = (2, 1, 2)
+ASYNC_CONCURRENCY = (5, 2, 40)
 """On each of the QUEUES."""
+
+
+HEALTH_EVERY_S = 0.2
 
 
 class Failed(Exception):
@@ -54,17 +60,38 @@ def main() -> None:
     ledger.write("bye")
 
 
+def tell_health(ledger: Ledger, health: Callable[[], WorkerHealth]) -> None:
+    """Notes from now on what the worker says of itself, whenever that changes."""
+
+    def tell() -> None:
+        before = ""
+        while True:
+            now = health()
+            states = " ".join(sorted({each.state for each in now.lanes} - {"idle", "working"}))
+            said = f"ready={now.ready} live={now.live} {states}"
+            if said != before:
+                ledger.write("health", text=said)
+            before = said
+            time.sleep(HEALTH_EVERY_S)
+
+    threading.Thread(target=tell, name="health", daemon=True).start()
+
+
 def work_sync(ledger: Ledger, url: str) -> None:
     """Several lanes on each queue."""
     with Bus(url, registry=REGISTRY, keep_completed=KEEP_COMPLETED) as bus:
 
         def handle(ctx: Ctx[Work]) -> None:
             note(ledger, "start", ctx, threading.current_thread().name)
-            time.sleep(ctx.payload.work_ms / 1000)
+            if hangs(ctx):
+                hang(ledger, ctx)
+            if ctx.payload.work_ms:
+                time.sleep(ctx.payload.work_ms / 1000)
             end(ledger, ctx)
 
         for queue, lanes in zip(QUEUES, SYNC_LANES, strict=True):
-            bus.consumer(Work, queue=queue, concurrency=lanes)(handle)
+            bus.consumer(Work, queue=queue, concurrency=lanes, timeout_s=TIMEOUT_S)(handle)
+        tell_health(ledger, bus.health)
         ledger.write("up")
         bus.run()
 
@@ -76,16 +103,36 @@ async def work_async(ledger: Ledger, url: str) -> None:
         async def handle(ctx: AsyncCtx[Work]) -> None:
             note(ledger, "start", ctx, ctx.queue)
             try:
-                await asyncio.sleep(ctx.payload.work_ms / 1000)
+                if hangs(ctx):
+                    await asyncio.sleep(20 * TIMEOUT_S)
+                if ctx.payload.work_ms:
+                    await asyncio.sleep(ctx.payload.work_ms / 1000)
             except asyncio.CancelledError:
-                note(ledger, "end", ctx, text="lost" if ctx.lease_lost else "cancelled")
+                how = "hung" if hangs(ctx) else "cancelled"
+                note(ledger, "end", ctx, text="lost" if ctx.lease_lost else how)
                 raise
             end(ledger, ctx)
 
         for queue, concurrency in zip(QUEUES, ASYNC_CONCURRENCY, strict=True):
-            bus.consumer(Work, queue=queue, concurrency=concurrency)(handle)
+            bus.consumer(Work, queue=queue, concurrency=concurrency, timeout_s=TIMEOUT_S)(handle)
+        tell_health(ledger, bus.health)
         ledger.write("up")
         await bus.run()
+
+
+def hangs(ctx: Ctx[Work] | AsyncCtx[Work]) -> bool:
+    return ctx.attempt <= ctx.payload.hang_times
+
+
+def hang(ledger: Ledger, ctx: Ctx[Work]) -> None:
+    """Until the worker ends it."""
+    try:
+        ends_at = time.monotonic() + 20 * TIMEOUT_S
+        while time.monotonic() < ends_at:
+            time.sleep(0.02)
+    except HandlerTimeout:
+        note(ledger, "end", ctx, text="lost" if ctx.lease_lost else "hung")
+        raise
 
 
 def end(ledger: Ledger, ctx: Ctx[Work] | AsyncCtx[Work]) -> None:
