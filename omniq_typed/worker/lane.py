@@ -250,7 +250,7 @@ class Lane:
             self.deliveries.pause(reconnect_wait_s(1, random.random()))
             answer = None
         if answer is None:
-            self._idle = False
+            self._asked = 0  # so that it does not listen again, but asks: see `run`
             return _nothing()
         self.door.note(answer.reservation, time.monotonic())
         if answer.reservation.jobs:
