@@ -47,14 +47,14 @@ class Lease:
         self.settling = False
         self.told_before = False
         self.watch: object | None = None
-        self._on_lost: Callable[[], None] | None = None
+        self._on_lost: Callable[[], object] | None = None
 
     @property
     def lost(self) -> bool:
         """Whether another worker may have the job by now."""
         return self.lost_because != ""
 
-    def on_lost(self, call: Callable[[], None] | None) -> None:
+    def on_lost(self, call: Callable[[], object] | None) -> None:
         """What to call, from the heartbeat's thread, when the lease is lost."""
         self._on_lost = call
 

@@ -72,7 +72,12 @@ PEERS = (
         takes_async=True,
     ),
     Peer(
-        *("saq", "saq", "saq", ("saq[redis,hiredis]", "typing-extensions", "uvloop")),
+        *(
+            "saq",
+            "saq",
+            "saq",
+            ("saq[redis,hiredis]", "typing-extensions", "python-dateutil", "uvloop"),
+        ),
         *(1_500, 1_500),
         is_async=True,
         takes_async=True,

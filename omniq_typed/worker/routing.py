@@ -47,6 +47,17 @@ class Consumer:
     function: Callable[..., Any] | None = None
     """What the user registered; `handler` leads to it."""
 
+    @property
+    def takes(self) -> str:
+        """For people: the message type with its version, or the name of a raw one."""
+        return self.raw_type if self.message_type is None else self.message_type.label
+
+    @property
+    def python_name(self) -> str:
+        """For people: module and name of what the user registered."""
+        module = getattr(self.function, "__module__", None)
+        return f"{module}.{self.name}" if module else self.name
+
     def decoder(self, steps: list[Upcast]) -> Decode:
         """For payloads that are so many steps older than what the handler takes."""
         if self.message_type is None:

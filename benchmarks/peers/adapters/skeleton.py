@@ -243,6 +243,8 @@ def main(make: Callable[[str], Adapter]) -> None:
         return
     kind, at_once, keeps_delays = sys.argv[3], int(sys.argv[4]), sys.argv[5] == "delays"
     recorder.keeps_delays = keeps_delays
+    answer({"ready": True})
+    sys.stdin.readline()  # the word to begin
     for target in (recorder.report_for_ever, _end_with_input):
         threading.Thread(target=target, daemon=True).start()
     running = adapter.work(kind, at_once)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import redis
 
-from tests.chaos.storm.field import SERVER, Field, Life, ask_to_end
+from tests.chaos.storm.cutting_proxy import PROBE_KEY, SERVER
+from tests.chaos.storm.field import Field, Life, ask_to_end
 from tests.chaos.storm.plan import Fault
-from tests.servers import wait_until
+from tests.chaos.storm.waiting import wait_until
 
 ANSWER_S = 15.0
 ENDS_WITHIN_S = 30.0
@@ -145,7 +146,7 @@ def _until_written(field: Field) -> None:
 
     def is_written() -> bool:
         with contextlib.suppress(redis.RedisError):
-            return field.server.command("SET", "chaos:probe", "1") is not None
+            return field.server.command("SET", PROBE_KEY, "1") is not None
         return False
 
     wait_until(is_written, "the server takes writes", ANSWER_S)
