@@ -193,6 +193,7 @@ class AsyncBus:
         the same message again is the same id, other content under it is DuplicateJob. `due_ms`:
         absolute time in ms, 0 = now. `message_type`: for a TypedDict, whose values are plain
         dicts. `correlation_id` and the W3C trace context: of the conversation, if there is one.
+        What is published while another call to the queue is under way shares the next one.
         Raises InvalidPayload with path, code and message of each fault. lua/commands/enqueue.lua
         """
         envelope = Envelope(
