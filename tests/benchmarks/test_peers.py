@@ -134,7 +134,7 @@ class TestPeers:
     def test_without_node_its_peer_is_left_out(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        monkeypatch.setattr(environments.shutil, "which", lambda name: None)
+        monkeypatch.setattr("shutil.which", lambda name: None)
         monkeypatch.setattr(environments, "_node_of_wheel", lambda: None)
         environments.node.cache_clear()
         try:
