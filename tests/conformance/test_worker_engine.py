@@ -253,6 +253,16 @@ def test_a_delayed_job_is_on_time_though_the_server_looks_at_its_clock_once_a_se
     assert sorted(late)[2] <= 20, late
 
 
+def test_jobs_that_wait_for_a_rate_start_when_it_lets_them(server: Server, watch: Watch) -> None:
+    """And not when idle lanes next look by themselves; nobody publishes who would wake them."""
+    began: list[float] = []
+    watch.bus.set_rate_limit("orders", 50, burst=5)
+    published(watch, range(60))
+    with at_work(server.url, lambda ctx: began.append(time.monotonic()), concurrency=4):
+        wait_until(lambda: len(began) == 60, "all are done", LONG_S)
+    assert 1.0 <= began[-1] - began[0] < 3.0
+
+
 # --- The time of a handler -----------------------------------------------------------------------
 
 
