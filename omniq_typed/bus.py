@@ -38,7 +38,7 @@ from omniq_typed.middleware import (
     handling_chain,
     publishing_chain,
 )
-from omniq_typed.models import Ordering, PublishResult, VersionCount, WorkerHealth
+from omniq_typed.models import HandlerInfo, Ordering, PublishResult, VersionCount, WorkerHealth
 from omniq_typed.monitor import QueueMonitor
 from omniq_typed.protocols import RetryPolicy
 from omniq_typed.publishing import Publisher, Settings, as_envelopes
@@ -164,6 +164,10 @@ class Bus:
     def consumed(self) -> list[tuple[str, MessageType[Any]]]:
         """Queue and message type of each of its consumers, in order."""
         return self._consumers.consumed()
+
+    def handlers(self) -> list[HandlerInfo]:
+        """Its handlers, by queue and message; also those of raw consumers."""
+        return self._consumers.handlers()
 
     def publish_json(
         self,

@@ -57,7 +57,8 @@ class _Process:
             if condition():
                 return True
             if self._ended:
-                raise PeerFailed("it ended: " + ("".join(self._errors[-3:]).strip() or "silently"))
+                said = [line.strip() for line in self._errors if line.strip()]
+                raise PeerFailed(f"it ended: {said[-1] if said else 'silently'}")
             return False
 
     def close(self) -> None:
@@ -142,8 +143,17 @@ class Worker(_Process):
     time of a job, of those between start_clock and stop_clock)."""
 
     def __init__(
-        self, program: Program, url: str, kind: Kind, at_once: int = 0, *, delays: bool = False
+        self,
+        program: Program,
+        url: str,
+        kind: Kind,
+        at_once: int = 0,
+        *,
+        delays: bool = False,
+        waits: bool = False,
     ) -> None:
+        """`waits`: until `begin`."""
+        self._ready = False
         self.count = self.first_us = self.last_us = 0
         self.cpu_us = 0.0
         self._clock = (0, 0.0)
@@ -151,8 +161,22 @@ class Worker(_Process):
         super().__init__(
             program, "worker", url, kind, str(at_once), "delays" if delays else "count"
         )
+        try:
+            if not self.wait_for(lambda: self._ready, START_TIMEOUT_S):
+                raise PeerFailed(f"did not start within {START_TIMEOUT_S:.0f} s")
+        except BaseException:
+            self.close()
+            raise
+        if not waits:
+            self.begin()
+
+    def begin(self) -> None:
+        self.say({})
 
     def take(self, said: dict[str, Any]) -> None:
+        if "ready" in said:
+            self._ready = True
+            return
         self.count, self.first_us, self.last_us = said["count"], said["first_us"], said["last_us"]
         self.delays_us += said["delays_us"]
 

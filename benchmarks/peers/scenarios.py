@@ -54,10 +54,15 @@ def draining(stand: Stand, peer: Peer, program: Program) -> Values:
     count = stand.jobs(peer, "drain", peer.jobs_per_s)
     started_us = stand.cpu_us()
     memory = stand.fill(peer, program, count)
+    filled_us = stand.cpu_us()
     worker = stand.drain(program, count)
-    values = {"drain": worker.per_s, "memory": memory, "worker_cpu_us": worker.cpu_us}
-    if worker.count >= count:
-        values["server_cpu_us"] = (stand.cpu_us() - started_us) / worker.count
+    drained_us = stand.cpu_us()
+    values = {
+        "drain": worker.per_s,
+        "memory": memory,
+        "worker_cpu_us": worker.cpu_us,
+        "server_cpu_us": (filled_us - started_us) / count + (drained_us - filled_us) / worker.count,
+    }
     stand.learn(peer, "drain", worker.per_s)
     if peer.is_async:
         values["drain_async"] = worker.per_s
@@ -89,17 +94,24 @@ def far_away(stand: Stand, peer: Peer, program: Program) -> Values:
 
 
 def two_workers(stand: Stand, peer: Peer, program: Program) -> Values:
-    """Two worker processes on one queue: the sum of what each does."""
+    """Two worker processes on one queue, which begin together."""
     count = 2 * stand.jobs(peer, "drain", peer.jobs_per_s)
     stand.fill(peer, program, count)
     with (
-        Worker(program, stand.url, "quick") as first,
-        Worker(program, stand.url, "quick") as second,
+        Worker(program, stand.url, "quick", waits=True) as first,
+        Worker(program, stand.url, "quick", waits=True) as second,
     ):
-        deadline = time.monotonic() + 4 * stand.seconds + 3.0
-        while first.count + second.count < count and time.monotonic() < deadline:
+        both = (first, second)
+        for each in both:
+            each.begin()
+        first.handled(1, 20.0)
+        deadline = time.monotonic() + 2.5 * stand.seconds + 1.0
+        while sum(each.count for each in both) < count and time.monotonic() < deadline:
             time.sleep(0.02)
-    return {"drain_two": first.per_s + second.per_s}
+    if not all(each.count for each in both):
+        raise PeerFailed("one of two workers did nothing")
+    span_us = max(each.last_us for each in both) - min(each.first_us for each in both)
+    return {"drain_two": sum(each.count for each in both) / span_us * 1e6}
 
 
 def idling(stand: Stand, peer: Peer, program: Program) -> Values:

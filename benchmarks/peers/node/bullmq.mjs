@@ -120,9 +120,12 @@ function worker() {
     },
   };
   const handler = handlers[kind] ?? handlers.quick;
-  new Worker(QUEUE, handler, { connection, concurrency: Number(atOnce) || 100 });
-  setInterval(report, REPORT_EVERY_MS);
-  process.stdin.on('end', () => process.exit(0)).resume();
+  answer({ ready: true });
+  process.stdin.once('data', () => {
+    new Worker(QUEUE, handler, { connection, concurrency: Number(atOnce) || 100 });
+    setInterval(report, REPORT_EVERY_MS);
+  });
+  process.stdin.on('end', () => process.exit(0));
 }
 
 if (role === 'publisher') await publisher();
