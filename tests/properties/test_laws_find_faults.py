@@ -183,8 +183,8 @@ FURTHER = {
     ),
     "lost attempt counts": Fault(
         ("reserve",),
-        "found[numbers[i]]\n    available = available + give_back(q, job.id, job.gid, job.attempt,",
-        "found[numbers[i]]\n    available = available + give_back(q, job.id, job.gid, 1 + job.attempt,",
+        "local job = found[numbers[i]]\n",
+        "local job = found[numbers[i]]\n    job.attempt = job.attempt + 1\n",
         law="strict_order|model",
     ),
     "slots of one call not counted": Fault(
