@@ -282,7 +282,7 @@ async def test_a_rate_is_kept_and_made_use_of(bus: AsyncBus, server: Server) -> 
     await bus.set_rate_limit(queue="orders", per_s=per_s, burst=1)
     await publish(bus, count)
     before = 0 if in_memory(server) else reserves(server)
-    async with at_work(bus):
+    async with at_work(bus, max_prefetch=1):
         await asyncio.wait_for(over.wait(), LONG_S)
         calls = 0 if in_memory(server) else reserves(server) - before
     took_s = began[-1] - began[0]
