@@ -273,7 +273,7 @@ async def test_a_rate_is_kept_and_made_use_of(bus: AsyncBus, server: Server) -> 
     over = asyncio.Event()
     count, per_s = 16, 40
 
-    @bus.consumer(Order, concurrency=10)
+    @bus.consumer(Order)
     async def handler(ctx: AsyncCtx[Order]) -> None:
         began.append(time.monotonic())
         if len(began) == count:
