@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Coroutine, Sequence
@@ -215,7 +216,7 @@ class QueueLoop:
         reservation = answer.reservation
         if room:
             self._more = len(reservation.jobs) >= room
-        self._await_due(reservation)
+        self._await_due(reservation, room)
         if reservation.jobs:
             self.tasks.add(self._exchange.take(*answer))
             await self._learn(reservation.jobs)
@@ -230,14 +231,20 @@ class QueueLoop:
                 self._transport, lambda: self._route.learning(jobs), self._stop
             )
 
-    def _await_due(self, reservation: Reservation) -> None:
+    def _await_due(self, reservation: Reservation, room: int) -> None:
         """Looks again when something falls due. Not by the listening call: a server looks only ten
         times a second whether a client has waited long enough."""
-        self._stop_due_timer()
-        if reservation.next_due_ms > 0 and not reservation.paused:
-            wait_s = (reservation.next_due_ms - reservation.now_ms) / 1000
-            loop = asyncio.get_running_loop()
-            self._due_timer = loop.call_later(min(max(0.001, wait_s), 3600.0), self._fall_due)
+        falls_due = reservation.next_due_ms > 0 and not reservation.paused
+        wait_s = max(0.001, (reservation.next_due_ms - reservation.now_ms) / 1000)
+        loop = asyncio.get_running_loop()
+        at = loop.time() + min(wait_s, 3600.0) if falls_due else math.inf
+        timer = self._due_timer
+        if timer is not None:
+            # A call that asked for no jobs was not told when a rate limit lets the next one start.
+            if not room and timer.when() <= at:
+                return
+            timer.cancel()
+        self._due_timer = loop.call_at(at, self._fall_due) if falls_due else None
 
     def _fall_due(self) -> None:
         self._due_timer = None
