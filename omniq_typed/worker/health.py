@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -25,15 +26,16 @@ class Pulse:
     those of time.monotonic.
 
     `answered_at`: of the server's last answer, at first the lane's start; `came_back_at`: of the
-    last answer or error; `job_id` and `began_at`: of the job it runs, '' and 0 = none; `refused`:
-    the last call failed; `hangs`: its handler cannot be ended; `ended`: it runs no more;
-    `restarts`: how often it died of a fault of our own and was started again.
+    last answer or error, inf = the lane owes no call its end; `job_id` and `began_at`: of the job
+    it runs, '' and 0 = none; `refused`: the last call failed; `hangs`: its handler cannot be ended;
+    `ended`: it runs no more; `restarts`: how often it died of a fault of our own and was started
+    again.
     """
 
     queue: str
     name: str
     answered_at: float = field(default_factory=time.monotonic)
-    came_back_at: float = field(default_factory=time.monotonic)
+    came_back_at: float = math.inf
     answers: int = 0
     job_id: str = ""
     began_at: float = 0.0

@@ -85,6 +85,10 @@ def test_a_worker_that_stops_is_not_ready_and_one_whose_thread_died_not_live() -
     assert stopping.since_answered_s == 0.5
 
 
+def test_a_worker_that_waits_for_its_server_before_its_first_call_is_live() -> None:
+    assert Pulse("q", "lane", answered_at=0.0).health(10**6).state == "waiting_for_server"
+
+
 def test_what_a_lane_notes_is_what_it_is() -> None:
     pulse = Pulse("q", "lane", answered_at=100.0, came_back_at=100.0)
     assert pulse.health(101.0).state == "waiting_for_server"  # nothing was answered yet
