@@ -112,11 +112,11 @@ def samples() -> list[Any]:
 
 
 def measure(call: Callable[[], object], loops: int) -> float:
-    """Microseconds of one call."""
-    started = time.perf_counter()
+    """Microseconds of processor time of one call: another program that runs does not count."""
+    started = time.thread_time_ns()
     for _ in range(loops):
         call()
-    return (time.perf_counter() - started) / loops * 1e6
+    return (time.thread_time_ns() - started) / loops / 1e3
 
 
 def variants(message_type: MessageType[Any], value: Any) -> dict[str, Callable[[], object]]:

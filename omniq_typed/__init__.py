@@ -24,6 +24,7 @@ from omniq_typed.messages.upcast import upcast
 from omniq_typed.middleware import AsyncMiddleware, Middleware
 from omniq_typed.models import (
     ChildAck,
+    HandlerInfo,
     Lane,
     LaneHealth,
     NewJob,
@@ -53,6 +54,7 @@ __all__ = [
     "Envelope",
     "Exponential",
     "Fixed",
+    "HandlerInfo",
     "HandlerTimeout",
     "InvalidJob",
     "InvalidOutcome",

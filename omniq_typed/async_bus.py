@@ -24,7 +24,7 @@ from typing_extensions import TypeForm
 
 from omniq_typed.consumers import Consumers, embedded_url, url_from_env
 from omniq_typed.context import AsyncCtx
-from omniq_typed.core import children
+from omniq_typed.core import children, limits
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
 from omniq_typed.core.prefetch import MAX_PREFETCH
 from omniq_typed.core.schema_records import SchemaRole
@@ -38,7 +38,7 @@ from omniq_typed.middleware import (
     async_publishing_chain,
     check_middleware,
 )
-from omniq_typed.models import Ordering, PublishResult, VersionCount, WorkerHealth
+from omniq_typed.models import HandlerInfo, Ordering, PublishResult, VersionCount, WorkerHealth
 from omniq_typed.monitor import AsyncQueueMonitor
 from omniq_typed.protocols import RetryPolicy
 from omniq_typed.publishing import AsyncPublisher, Settings, as_envelopes
@@ -165,6 +165,10 @@ class AsyncBus:
         """Queue and message type of each of its consumers, in order."""
         return self._consumers.consumed()
 
+    def handlers(self) -> list[HandlerInfo]:
+        """Its handlers, by queue and message; also those of raw consumers."""
+        return self._consumers.handlers()
+
     async def publish_json(
         self,
         message: object,
@@ -189,6 +193,7 @@ class AsyncBus:
         the same message again is the same id, other content under it is DuplicateJob. `due_ms`:
         absolute time in ms, 0 = now. `message_type`: for a TypedDict, whose values are plain
         dicts. `correlation_id` and the W3C trace context: of the conversation, if there is one.
+        What is published while another call to the queue is under way shares the next one.
         Raises InvalidPayload with path, code and message of each fault. lua/commands/enqueue.lua
         """
         envelope = Envelope(
@@ -323,15 +328,32 @@ class AsyncBus:
         registry as it should be, it costs one round trip. lua/commands/check_schemas.lua,
         lua/commands/read_schemas.lua, lua/commands/register_schemas.lua
         """
-        return await run_steps_async(
-            self.transport, self._registration.settling(self._registry.types(), SchemaRole.WRITER)
-        )
+        settling = self._registration.settling(self._registry.types(), SchemaRole.WRITER)
+        return await run_steps_async(self.transport, settling, in_thread=True)
 
     async def versions_in_flight(self, queue: str) -> list[VersionCount]:
         """How many jobs of a queue wait, are delayed, active or failed, by message type and
         version; in calls of bounded length. Jobs that change lanes meanwhile may be counted twice.
         lua/commands/count_versions.lua"""
         return await AsyncQueueMonitor(self).versions_in_flight(queue)
+
+    async def set_rate_limit(
+        self,
+        queue: str,
+        per_s: float | None,
+        *,
+        burst: int | None = None,
+        gid: str | None = None,
+    ) -> None:
+        """Changes how many jobs of a queue, or of one of its groups, may start per second, and
+        `burst` at once (None: those of a second). `per_s` None: no limit. Raises InvalidArgument.
+        lua/commands/set_rate_limit.lua"""
+        await self.transport.run(limits.set_rate_limit(queue, per_s, burst=burst, gid=gid))
+
+    async def set_concurrency_limit(self, queue: str, limit: int | None) -> None:
+        """Changes how many jobs of a queue run at once; None: no limit. Raises InvalidArgument.
+        lua/commands/set_concurrency_limit.lua"""
+        await self.transport.run(limits.set_concurrency_limit(queue, limit))
 
     async def run(
         self,
@@ -349,9 +371,10 @@ class AsyncBus:
         The first signal stops the worker: with `drain` after the running jobs, those that are not
         done within `grace_s` being given back, without it at once, and they are given back; a
         second one exits the process. Outside the main thread, or without `handle_signals` (in a
-        web server, which has its own), set `stop`. `max_prefetch`: jobs taken in one round trip
-        at most. Raises AuthenticationFailed, PermissionDenied; any other trouble with the server
-        is waited for; and, before the first job, IncompatibleSchema. docs/worker.md.
+        web server, which has its own), set `stop`, or cancel the task: its jobs are given back.
+        `max_prefetch`: jobs beside those that run, at most, which are taken ahead where handlers
+        are quick; 1 is none. Raises AuthenticationFailed, PermissionDenied; any other trouble with
+        the server is waited for; and, before the first job, IncompatibleSchema. docs/worker.md.
         lua/commands/reserve.lua
         """
         request = StopRequest(

@@ -16,6 +16,7 @@ from omniq_typed.core.schema_records import SchemaRole
 from omniq_typed.errors import InvalidArgument, InvalidMessageType
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry
+from omniq_typed.models import HandlerInfo
 from omniq_typed.protocols import RetryPolicy
 from omniq_typed.registration import Registration
 from omniq_typed.worker.handling import bind_handler, is_async
@@ -157,6 +158,15 @@ class Consumers:
         """Queue and message type of each handler, in order."""
         found = [(queue, each) for queue, it in self._routes.items() for each in it.types()]
         return sorted(found, key=lambda pair: (pair[0], pair[1].name, pair[1].version))
+
+    def handlers(self) -> list[HandlerInfo]:
+        """All of them, by queue and message."""
+        found = [
+            HandlerInfo(queue, each.takes, each.python_name, each.concurrency)
+            for queue, route in self._routes.items()
+            for each in route.consumers()
+        ]
+        return sorted(found, key=lambda it: (it.queue, it.message))
 
     def add_invalid_handler(self, queue: str, handler: Callable[[Any], Any]) -> None:
         """Raises InvalidMessageType, InvalidArgument."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from omniq_typed.core import admin, children
@@ -46,14 +47,14 @@ class Lease:
         self.settling = False
         self.told_before = False
         self.watch: object | None = None
-        self._on_lost: Callable[[], None] | None = None
+        self._on_lost: Callable[[], object] | None = None
 
     @property
     def lost(self) -> bool:
         """Whether another worker may have the job by now."""
         return self.lost_because != ""
 
-    def on_lost(self, call: Callable[[], None] | None) -> None:
+    def on_lost(self, call: Callable[[], object] | None) -> None:
         """What to call, from the heartbeat's thread, when the lease is lost."""
         self._on_lost = call
 
@@ -281,9 +282,8 @@ class AsyncExec:
 class _JobFacts(Generic[T_co]):
     """What `Ctx` and `AsyncCtx` share."""
 
-    def __init__(self, lease: Lease, payload: T_co) -> None:
-        self._lease = lease
-        self._payload = payload
+    _lease: Lease
+    _payload: T_co
 
     @property
     def payload(self) -> T_co:
@@ -386,16 +386,28 @@ class Ctx(_JobFacts[T_co]):
     """A job in the hands of a handler."""
 
     def __init__(self, lease: Lease, payload: T_co, publisher: Publisher) -> None:
-        super().__init__(lease, payload)
-        self.exec = Exec(publisher, lease.job)
+        self._lease = lease
+        self._payload = payload
+        self._publisher = publisher
+
+    @cached_property
+    def exec(self) -> Exec:
+        """What the handler may do on the same server."""
+        return Exec(self._publisher, self._lease.job)
 
 
 class AsyncCtx(_JobFacts[T_co]):
     """A job in the hands of an async handler."""
 
     def __init__(self, lease: Lease, payload: T_co, publisher: AsyncPublisher) -> None:
-        super().__init__(lease, payload)
-        self.exec = AsyncExec(publisher, lease.job)
+        self._lease = lease
+        self._payload = payload
+        self._publisher = publisher
+
+    @cached_property
+    def exec(self) -> AsyncExec:
+        """What the handler may do on the same server."""
+        return AsyncExec(self._publisher, self._lease.job)
 
 
 JobCtx: TypeAlias = Ctx[Any]

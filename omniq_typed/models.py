@@ -93,8 +93,7 @@ class Published(NamedTuple):
     stored_msg_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PublishResult:
+class PublishResult(NamedTuple):
     """What became of one message of `publish_many`.
 
     `duplicate`: a job with this id and the same content was there already. `error`: why the
@@ -178,8 +177,7 @@ class Outcome(StrEnum):
     """Left for other workers: delayed, the attempt taken back, the deferral counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The end of one lease. `delay_ms`, of RETRY and DEFER: None is the job's own backoff."""
 
     job_id: str
@@ -234,6 +232,18 @@ class HeartbeatResult:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class HandlerInfo:
+    """A handler of a bus. `message`: name and version of what it takes, the name alone where it
+    takes all versions; `handler`: its name in Python; `concurrency`: jobs at once that it asks for,
+    of which the highest counts for the queue."""
+
+    queue: str
+    message: str
+    handler: str
+    concurrency: int
+
+
 LaneState = Literal["idle", "working", "waiting_for_server", "stuck", "ended"]
 """What a lane does. `stuck`: its handler is over its timeout and cannot be ended, or neither an
 answer nor an error came for a call that is long overdue; `ended`: its thread or task is over."""
@@ -264,12 +274,15 @@ class WorkerHealth:
     `ready`: it takes jobs: it runs, is not stopping, the server answers it, and no lane is stuck.
     `live`: nothing that only a restart could mend: no lane is stuck or has died.
     `since_answered_s`: seconds since the server last answered any of its lanes.
+    `loop_lag_s`: of an AsyncBus, for how long a handler has been blocking the event loop, 0.0 =
+    not at all; from a second on it is not ready.
     """
 
     ready: bool
     live: bool
     since_answered_s: float = 0.0
     lanes: tuple[LaneHealth, ...] = ()
+    loop_lag_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,8 +373,25 @@ class GroupReady:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Jobs may start `per_s` times a second on average, and `burst` of them at once."""
+
+    per_s: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """Limits of a queue as a whole, None = none. `concurrency`: jobs that may be leased at once."""
+
+    concurrency: int | None
+    rate: RateLimit | None
+
+
+@dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """`held_job_id`: the failed head that a strictly ordered group waits for, '' = none."""
+    """`held_job_id`: the failed head that a strictly ordered group waits for, '' = none; `rate`:
+    None = no limit of its own."""
 
     gid: str
     inflight: int
@@ -370,6 +400,7 @@ class GroupStatus:
     waiting_count: int
     strict: bool
     held_job_id: str
+    rate: RateLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,8 +174,13 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
     async def _send(self, envelope: Envelope[Any]) -> str:
         ready = self._addressing.address(envelope)
         if not self._is_cleared(ready.message_type):
-            await run_steps_async(self.transport, self._clearing([ready.message_type]))
+            await self._clear([ready.message_type])
         return await self._gathering.publish(self.transport, ready)
+
+    async def _clear(self, types: Iterable[MessageType[Any]]) -> None:
+        """In a thread: a large union takes seconds to be compared."""
+        if unknown := [each for each in types if not self._is_cleared(each)]:
+            await run_steps_async(self.transport, self._clearing(unknown), in_thread=True)
 
     async def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
         """As `Publisher.publish_many`."""
@@ -192,7 +197,7 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
             except InvalidArgument as error:
                 batch.refuse(error)
         calls = batch.calls()
-        await run_steps_async(self.transport, self._clearing(batch.types()))
+        await self._clear(batch.types())
         for call in calls:
             try:
                 batch.note(call, await self.transport.run(call.command()))

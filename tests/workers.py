@@ -294,11 +294,11 @@ class Process:
         for line in self.process.stderr:
             self.errors.append(line)
 
-    def wait_for(self, word: str) -> str:
+    def wait_for(self, word: str, timeout_s: float = LONG_S) -> str:
         """The next line that starts with a word."""
         while True:
             try:
-                line = self._lines.get(timeout=LONG_S)
+                line = self._lines.get(timeout=timeout_s)
             except queue.Empty:
                 raise AssertionError(f"no {word!r}; stderr: {''.join(self.errors)}") from None
             if line.startswith(word):

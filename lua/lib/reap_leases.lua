@@ -24,7 +24,8 @@ local function reap_leases(q, now, limit)
       local why = {
         reason = 'lease_expired',
         message = 'lease expired on attempt ' .. attempt .. ' of ' .. max_attempts
-          .. ': the worker died, stalled or lost its connection',
+          .. ': the worker died, stalled or lost its connection'
+          .. ((number and v[7] ~= '1') and ', maybe before it started the job' or ''),
         errors = '[]',
       }
       local delay = math.max(tonumber(v[5] or '0') or 0, 0)

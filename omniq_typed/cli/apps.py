@@ -52,13 +52,33 @@ def apps_argument(function: F) -> F:
 def load(specs: Iterable[str]) -> list[App]:
     """Imports the user's programs, from the current directory too. What they print goes to
     stderr. Raises BadApp, also where they have no message type at all."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    _import_from_here()
     apps = [_load(spec) for spec in specs]
     if not types_of(apps):
         raise BadApp(_no_types(apps))
     return apps
+
+
+def load_bus(spec: str) -> Bus | AsyncBus:
+    """Imports the user's program for its bus. What it prints goes to stderr. Raises BadApp, also
+    where the bus has no consumer."""
+    _import_from_here()
+    app = _load(spec)
+    if app.bus is None:
+        module = sys.modules[spec.partition(":")[0]]
+        raise BadApp(f"{spec} is no bus, which a worker needs{_usable(module, (Bus, AsyncBus))}")
+    if not app.bus.handlers():
+        raise BadApp(
+            f"{spec} has no consumer; add one with @bus.consumer(...), or, where other modules have"
+            " them, name a module that imports those"
+        )
+    return app.bus
+
+
+def _import_from_here() -> None:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
 
 
 def types_of(apps: Iterable[App]) -> list[MessageType[Any]]:
@@ -151,8 +171,7 @@ def _may_be_meant(it: object) -> bool:
     return not inspect.ismodule(it) and not inspect.isclass(it)
 
 
-def _usable(module: ModuleType) -> str:
-    kinds = (Bus, AsyncBus, Registry)
+def _usable(module: ModuleType, kinds: tuple[type, ...] = (Bus, AsyncBus, Registry)) -> str:
     names = [name for name, it in vars(module).items() if isinstance(it, kinds)]
     return f"; it has {', '.join(names)}" if names else ""
 

@@ -2,6 +2,7 @@
 
 Exit codes: 0 done; 1 what was asked for does not hold (stale files, an incompatible change);
 2 a wrong call, or an environment in which it cannot be answered; 130 Ctrl-C; 141 nobody reads on.
+Those of a worker: processes/exits.py.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from omniq_typed import __version__
 from omniq_typed.cli.asyncapi import asyncapi
 from omniq_typed.cli.lua import lua
 from omniq_typed.cli.schema import schema
+from omniq_typed.cli.worker import worker
 from omniq_typed.errors import OmniqError
 
 NAME = "omniq-typed"
@@ -70,11 +72,12 @@ def _failed(message: str) -> int:
 @click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Message types on the command line: their schemas for other languages, and what a change to
-    them would break.
+    """Run workers, and look after message types: their schemas for other languages, and what a
+    change to them would break.
 
     \b
     Examples:
+      omniq-typed worker app:bus
       omniq-typed schema export app:bus
       omniq-typed schema check app:bus --against git:origin/main
       omniq-typed asyncapi app:bus --out asyncapi.json
@@ -84,7 +87,7 @@ def cli(context: click.Context) -> None:
         context.color = False
 
 
-for group in (schema, asyncapi, lua):
+for group in (worker, schema, asyncapi, lua):
     cli.add_command(group)
 
 

@@ -37,10 +37,10 @@ def settle(
 
 
 def settlement_records(settlements: Iterable[Settlement]) -> list[Arg]:
-    """The flat records of lua/lib/settle_batch.lua."""
+    """The flat records of lua/lib/settle_batch.lua. Ids and tokens are as reserve gave them."""
     args: list[Arg] = []
     for s in settlements:
-        args += (check_job_id(s.job_id), check_token(s.lease_token), s.outcome.value)
+        args += (s.job_id, s.lease_token, s.outcome.value)
         if s.outcome not in (Outcome.ACK, Outcome.RELEASE):
             delay = "" if s.delay_ms is None else check_int("delay_ms", s.delay_ms, 0)
             args += (delay, s.reason, clip_error(s.message), s.errors_json)
@@ -59,7 +59,7 @@ def ack_success(
     queue: str, job_id: str, lease_token: str, *, now_ms: int = 0, keep_completed: int
 ) -> Command[None]:
     """Acknowledges one job. Raises LeaseLost."""
-    one = Settlement(job_id, lease_token, Outcome.ACK)
+    one = Settlement(check_job_id(job_id), check_token(lease_token), Outcome.ACK)
     command = settle(queue, [one], now_ms=now_ms, keep_completed=keep_completed)
 
     def parse(reply: Any) -> None:
@@ -82,7 +82,9 @@ def ack_fail(
 ) -> Command[tuple[str, int | None]]:
     """Fails one attempt. Answers ('RETRY', due_ms) or ('FAILED', None). Raises LeaseLost."""
     outcome = Outcome.FAIL if permanent else Outcome.RETRY
-    one = Settlement(job_id, lease_token, outcome, delay_ms, message=error or "")
+    one = Settlement(
+        check_job_id(job_id), check_token(lease_token), outcome, delay_ms, message=error or ""
+    )
     command = settle(queue, [one], now_ms=now_ms)
 
     def parse(reply: Any) -> tuple[str, int | None]:

@@ -12,10 +12,10 @@ from omniq_typed.models import Reserved, Settled, Settlement
 from omniq_typed.publishing import AsyncPublisher, Publisher
 from omniq_typed.testing.attempts import Attempt, ending_of
 from omniq_typed.transport.sync import SyncTransport
-from omniq_typed.worker.aio import QueueLoop
 from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.invalid import InvalidPolicy
 from omniq_typed.worker.lane import Lane, LaneOptions
+from omniq_typed.worker.queue_loop import QueueLoop
 from omniq_typed.worker.routing import Consumer, Route
 from omniq_typed.worker.stopping import StopRequest
 

@@ -20,9 +20,9 @@ from omniq_typed.models import Outcome, QueueStats, Reservation, Settlement
 from omniq_typed.publishing import AsyncPublisher, Publisher, Settings
 from omniq_typed.testing.attempts import Attempt, Attempts, StillBusy
 from omniq_typed.testing.lines import L, Line
-from omniq_typed.worker.aio import QueueLoop
 from omniq_typed.worker.ending import Ended, settle_and_reserve
 from omniq_typed.worker.lane import Lane
+from omniq_typed.worker.queue_loop import QueueLoop
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from omniq_typed.transport.faults import translated
 from omniq_typed.transport.line import NOTHING, new_reader, silent
 from omniq_typed.transport.opening import Opening
 
+_SHORTLY_S = 0.05
+
 
 async def open_async_line(opening: Opening) -> AsyncLine:
     """Connects. Raises ServerError."""
@@ -133,10 +135,10 @@ class AsyncLine(asyncio.Protocol):
         if not self._owed:
             return
         left_s = self._heard_at + self._patience_s - self._loop.time()
-        if left_s <= 0:
+        if left_s <= 0 and not self._readable.poll(0):
             self.abort(silent(self._patience_s))
-        else:
-            self._watch = self._loop.call_later(left_s, self._look)
+        else:  # or it has come, and the loop was held up and has not read it yet
+            self._watch = self._loop.call_later(max(left_s, _SHORTLY_S), self._look)
 
     def data_received(self, data: bytes) -> None:
         """For asyncio: the server has sent something."""

@@ -21,15 +21,17 @@ class AsyncRoutes:
         self._opened = opened
         self._by_node: dict[str, AsyncLines | None] = {}
         self._single: AsyncLines | None = None
+        # Looked at once: redis-py's clients are protocols, and isinstance is slow about those.
+        self._cluster = client if isinstance(client, redis.asyncio.RedisCluster) else None
         if not isinstance(client, redis.asyncio.RedisCluster):
             self._single = self._lines_by(opening_by_pool(client.connection_pool))
 
     def lines(self, key: bytes) -> AsyncLines | None:
         """The lines to the server of a key; None: the client has to run the call itself."""
-        if not isinstance(self.client, redis.asyncio.RedisCluster):
+        if self._cluster is None:
             return self._single
         try:
-            node = self.client.get_node_from_key(key.decode())
+            node = self._cluster.get_node_from_key(key.decode())
         except RedisClusterException:  # nobody has its slot, as far as is known
             return None
         if node is None:

@@ -83,11 +83,10 @@ class Line:
 
     def send(self, packed: bytes, patience_s: float) -> None:
         """Sends all. Raises ConnectionLost, also where the server takes nothing for so long."""
-        sent = 0
         try:
             sent = self._socket.send(packed)
         except _NOT_YET:
-            pass
+            sent = 0
         except OSError as error:
             raise _lost(error) from error
         if sent < len(packed):
@@ -112,27 +111,21 @@ class Line:
         reader = self._reader
         reply = reader.gets()
         while reply is NOTHING:
-            size = self._read(patience_s)
-            reader.feed(self._buffer, 0, size)  # type: ignore[arg-type]
-            reply = reader.gets()
-        return reply
-
-    def _read(self, patience_s: float) -> int:
-        """Fills the buffer with what comes next; how many bytes that is."""
-        while True:
             # What TLS has deciphered already makes no socket readable.
             waits = not (self._is_tls and self._socket.pending())
             if waits and not self._readable.poll(patience_s * 1000):
                 raise silent(patience_s)
             try:
-                size: int = self._socket.recv_into(self._buffer)
+                size = self._socket.recv_into(self._buffer)
             except _NOT_YET:
                 continue
             except OSError as error:
                 raise _lost(error) from error
             if size == 0:
                 raise _lost("the server closed the connection")
-            return size
+            reader.feed(self._buffer, 0, size)  # type: ignore[arg-type]
+            reply = reader.gets()
+        return reply
 
     def hang_up(self) -> None:
         """Ends it under the feet of whoever waits on it in another thread, and who closes it."""

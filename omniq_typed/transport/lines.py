@@ -56,7 +56,15 @@ class Lines:
         """Sends a command and waits for its reply, a ServerSaid where it is an error. Raises
         ConnectionLost, also where the server is silent for `within_s` or, by default, the time that
         the client was made with."""
-        return self.ask_all(line, packed, 1, within_s)[0]
+        patience_s = self._patience_s(within_s)
+        try:
+            line.send(packed, patience_s)
+            reply = line.receive(patience_s)
+        except BaseException:
+            self._lose(line)
+            raise
+        self._give_back(line, is_to_be_left(reply))
+        return reply
 
     def ask_all(
         self, line: Line, packed: bytes, count: int, within_s: float | None = None
@@ -83,7 +91,7 @@ class Lines:
         except BaseException:
             self._lose(line)
             raise
-        self._give_back(line, replies)
+        self._give_back(line, any(map(is_to_be_left, replies)))
         return replies
 
     @property
@@ -118,17 +126,14 @@ class Lines:
         self._opened()
         return line
 
-    def _give_back(self, line: Line, replies: list[Any]) -> None:
-        if any(map(is_to_be_left, replies)):
+    def _give_back(self, line: Line, leave: bool) -> None:
+        if leave:
             self._close(line)
             return
-        line.idle_since = time.monotonic()
+        now = line.idle_since = time.monotonic()
         self._idle.append(line)
-        self._close_a_spare(line.idle_since - SPARE_S)
-
-    def _close_a_spare(self, unused_since: float) -> None:
         try:
-            if self._idle[0].idle_since < unused_since:
+            if self._idle[0].idle_since < now - SPARE_S:
                 self._close(self._idle.popleft())
         except IndexError:  # another thread took it
             pass

@@ -22,19 +22,21 @@ class Routes:
         self._opened = opened
         self._by_node: dict[str, Lines | None] = {}
         self._single: Lines | None = None
+        # Looked at once: redis-py's clients are protocols, and isinstance is slow about those.
+        self._cluster = client if isinstance(client, redis.RedisCluster) else None
         if not isinstance(client, redis.RedisCluster):
             self._single = self._lines_to(client)
 
     def lines(self, key: bytes) -> Lines | None:
         """The lines to the server of a key; None: the client has to run the call itself."""
-        if not isinstance(self.client, redis.RedisCluster):
+        if self._cluster is None:
             return self._single
         try:
-            node: ClusterNode = self.client.get_node_from_key(key)  # type: ignore[no-untyped-call]
+            node: ClusterNode = self._cluster.get_node_from_key(key)  # type: ignore[no-untyped-call]
         except RedisClusterException:  # nobody has its slot, as far as is known
             return None
         if node.name not in self._by_node:
-            single = self.client.get_redis_connection(node)
+            single = self._cluster.get_redis_connection(node)
             self._by_node[node.name] = self._lines_to(single)
         return self._by_node[node.name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -44,17 +45,29 @@ def run_steps(transport: Runner, steps: Steps[R]) -> R:
             take, given = steps.throw, error
 
 
-async def run_steps_async(transport: AsyncRunner, steps: Steps[R]) -> R:
-    """The asyncio twin of `run_steps`."""
+async def run_steps_async(transport: AsyncRunner, steps: Steps[R], *, in_thread: bool = False) -> R:
+    """The asyncio twin of `run_steps`. `in_thread`: what lies between the commands is reckoned in
+    threads, for operations that would keep the event loop waiting."""
     take: Callable[[Any], Command[Any]] = steps.send
     given: Any = None
     while True:
-        try:
-            command = take(given)
-        except StopIteration as end:
-            result: R = end.value
+        if in_thread:
+            over, told = await asyncio.to_thread(_next_step, take, given)
+        else:
+            over, told = _next_step(take, given)
+        if over:
+            result: R = told
             return result
         try:
-            take, given = steps.send, await transport.run(command)
+            take, given = steps.send, await transport.run(told)
         except Exception as error:
             take, given = steps.throw, error
+
+
+def _next_step(take: Callable[[Any], Command[Any]], given: object) -> tuple[bool, Any]:
+    """False and the next command; or, for no StopIteration may leave a thread, True and what the
+    operation answers."""
+    try:
+        return False, take(given)
+    except StopIteration as end:
+        return True, end.value

@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 @dataclass(slots=True)
 class _Call:
     """One call under way: `sent`, the results that it takes along; `wanted` jobs, whose tokens
-    begin with `prefix`; `healed`: the prefix of a lost call that it names."""
+    begin with `prefix`; `healed`: the same, where it stands for a call that was lost."""
 
     command: Command[Reservation]
     sent: list[Ended]
@@ -125,6 +125,8 @@ class Deliveries:
         except ServerError as error:
             self._note_lost(call, error)
             raise
+        # The leases began when the wait was over: now, unless this process stood still meanwhile.
+        call.sent_at = min(time.monotonic(), call.sent_at + wait_s)
         return self._answered(call, reservation)
 
     def exchange(self, wanted: int) -> Answer | None:
@@ -238,7 +240,11 @@ class Deliveries:
             healed = self._lost.popleft() if self._lost else ""
         except IndexError:
             healed = ""
-        prefix = (BATCH_PREFIX if wanted > 1 else "") + uuid.uuid4().hex
+        if healed:
+            # Where one reply was lost the next may be, and what it leases would lie idle. The same
+            # prefix again: so there is never more than one to heal.
+            wanted = min(wanted, 1)
+        prefix = healed or (BATCH_PREFIX if wanted > 1 else "") + uuid.uuid4().hex
         command = reserve(
             self._queue,
             limit=wanted,
@@ -265,10 +271,8 @@ class Deliveries:
     def _note_lost(self, call: _Call, error: ServerError) -> None:
         """What the call took along is to be sent again, and what it may have leased given back."""
         self._pulse.failed(time.monotonic())
-        if call.wanted and isinstance(error, ConnectionLost):
+        if call.healed or (call.wanted and isinstance(error, ConnectionLost)):
             self._lost.append(call.prefix)
-        if call.healed:
-            self._lost.appendleft(call.healed)
         self._keep(call.sent, error)
 
     def _keep(self, sent: list[Ended], error: ServerError) -> None:

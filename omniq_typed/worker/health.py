@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -14,6 +15,8 @@ from omniq_typed.models import LaneHealth, LaneState, WorkerHealth
 OVERDUE_S = 30.0
 """A call that neither an answer nor an error ended within this time: no call of ours may take so
 long, so the lane hangs."""
+BLOCKED_AFTER_S = 1.0
+"""An event loop that has not turned for so long takes no jobs, and it is said in the log."""
 NOT_RUNNING = WorkerHealth(ready=False, live=True)
 
 
@@ -23,15 +26,16 @@ class Pulse:
     those of time.monotonic.
 
     `answered_at`: of the server's last answer, at first the lane's start; `came_back_at`: of the
-    last answer or error; `job_id` and `began_at`: of the job it runs, '' and 0 = none; `refused`:
-    the last call failed; `hangs`: its handler cannot be ended; `ended`: it runs no more;
-    `restarts`: how often it died of a fault of our own and was started again.
+    last answer or error, inf = the lane owes no call its end; `job_id` and `began_at`: of the job
+    it runs, '' and 0 = none; `refused`: the last call failed; `hangs`: its handler cannot be ended;
+    `ended`: it runs no more; `restarts`: how often it died of a fault of our own and was started
+    again.
     """
 
     queue: str
     name: str
     answered_at: float = field(default_factory=time.monotonic)
-    came_back_at: float = field(default_factory=time.monotonic)
+    came_back_at: float = math.inf
     answers: int = 0
     job_id: str = ""
     began_at: float = 0.0
@@ -75,11 +79,12 @@ class Pulse:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a running worker says of itself. `died`: a part of it is lost, and nothing replaced it;
-    `stopping`: it takes no more jobs."""
+    `stopping`: it takes no more jobs; `loop_lag_s`: for how long its event loop has not turned."""
 
     lanes: tuple[LaneHealth, ...]
     stopping: bool = False
     died: bool = False
+    loop_lag_s: float = 0.0
 
 
 Reporter: TypeAlias = Callable[[], Report]
@@ -92,15 +97,17 @@ def judged(reports: Iterable[Report]) -> WorkerHealth:
         return NOT_RUNNING
     lanes = tuple(lane for report in found for lane in report.lanes)
     live = not any(report.died for report in found) and all(it.state != "stuck" for it in lanes)
+    lag_s = max(report.loop_lag_s for report in found)
     at_work = [it for it in lanes if it.state != "ended"]
     ready = (
         live
         and bool(at_work)
         and not any(report.stopping for report in found)
+        and lag_s < BLOCKED_AFTER_S
         and all(it.state != "waiting_for_server" for it in at_work)
     )
     since = min((it.since_answered_s for it in lanes), default=0.0)
-    return WorkerHealth(ready, live, since, lanes)
+    return WorkerHealth(ready, live, since, lanes, lag_s)
 
 
 class Vitals:

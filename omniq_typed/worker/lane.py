@@ -9,6 +9,7 @@ reserve.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -64,7 +65,8 @@ def ignore() -> None:
 
 class Lane:
     """Runs in the thread that calls `run`. `running`: the lease of the job that its handler has at
-    the moment; `retired`: another lane has taken its place, and it ends as soon as it can."""
+    the moment; `batch_began_at`: when it began with the batch of that job, by time.monotonic;
+    `retired`: another lane has taken its place, and it ends as soon as it can."""
 
     def __init__(
         self,
@@ -83,6 +85,7 @@ class Lane:
         self.route = route
         self.pulse = Pulse(route.queue, name)
         self.running: Lease | None = None
+        self.batch_began_at = 0.0
         self.retired = False
         self.deliveries = Deliveries(publisher, route.queue, heartbeat, stop, self.pulse)
         self.runner = JobRunner(publisher, route, stop, options.say)
@@ -110,6 +113,7 @@ class Lane:
 
         Raises AuthenticationFailed, PermissionDenied; waits through every other ServerError.
         """
+        self.pulse.came_back_at = time.monotonic()
         try:
             while (answer := self._next()) is not None:
                 reservation = answer.reservation
@@ -194,12 +198,14 @@ class Lane:
         self._heartbeat.watch_all(leases, answer.asked_at)
         deliveries.waiting.extend(leases)
         # Where that is broken off by a stop, the jobs are given back below.
+        self.pulse.came_back_at = math.inf
         run_patiently(self._transport, lambda: self.route.learning(jobs), self._stop)
+        self.pulse.came_back_at = time.monotonic()
         self._on_work()
         if self._prefetch.is_quick and len(jobs) >= self._asked > 0 and not self._ends:
             self._asked = self._prefetch.wanted()
             deliveries.start(self._asked)
-        began_at = time.monotonic()
+        self.batch_began_at = began_at = time.monotonic()
         worked = self._run_waiting(began_at, answer.asked_at + _shortest_s(jobs))
         self._prefetch.note(worked, time.monotonic() - began_at)
 
@@ -244,7 +250,7 @@ class Lane:
             self.deliveries.pause(reconnect_wait_s(1, random.random()))
             answer = None
         if answer is None:
-            self._idle = False
+            self._asked = 0  # so that it does not listen again, but asks: see `run`
             return _nothing()
         self.door.note(answer.reservation, time.monotonic())
         if answer.reservation.jobs:

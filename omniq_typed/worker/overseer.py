@@ -30,6 +30,9 @@ TICK_S = 0.02
 """How often it looks at lanes that work."""
 SHARE_S = 0.05
 """How long a handler may run while jobs or results of its lane wait."""
+BATCH_SHARE_S = 0.2
+"""How long a whole batch may take while other jobs wait in it: many times what it was taken for, so
+that handlers have become slow, or all of this machine has."""
 AGAIN_S = 1.0
 """When it tries again what the server did not answer."""
 OVERDUE_PAUSE_S = 0.005
@@ -123,7 +126,10 @@ class Overseer:
         attempt = lane.runner.attempt
         if attempt is not None and now >= attempt.over_at:
             self._end(lane, attempt, now)
-        if not lane.running or now - lane.pulse.began_at < SHARE_S:
+        if not lane.running:
+            return
+        is_slow = now - lane.pulse.began_at >= SHARE_S or now - lane.batch_began_at >= BATCH_SHARE_S
+        if not is_slow:
             return
         if lane.deliveries.is_loaded and self._may(lane):
             try:

@@ -50,15 +50,19 @@ def run_patiently(
 
 
 async def run_patiently_async(
-    transport: AsyncRunner, make_steps: Callable[[], Steps[object] | None], stop: StopRequest
+    transport: AsyncRunner,
+    make_steps: Callable[[], Steps[object] | None],
+    stop: StopRequest,
+    *,
+    in_thread: bool = False,
 ) -> bool:
-    """The asyncio twin of `run_patiently`."""
+    """The asyncio twin of `run_patiently`; `in_thread` as of run_steps_async."""
     failures = 0
     while (steps := make_steps()) is not None:
         if stop.requested:
             return False
         try:
-            await run_steps_async(transport, steps)
+            await run_steps_async(transport, steps, in_thread=in_thread)
             return True
         except FATAL:
             raise

@@ -148,9 +148,18 @@ class Crew:
             self._faults.append(error)
             self._stop.request()
         finally:
+            self._give_back_rest(lane)
             lane.end()
             if lane.retired:
                 self._forget(lane)
+
+    def _give_back_rest(self, lane: Lane) -> None:
+        """A lane that failed may still hold jobs and results."""
+        if lane.deliveries.is_loaded:
+            try:
+                lane.deliveries.unload()
+            except Exception as error:
+                log.warning("jobs of queue %s not given back: %s", lane.queue, error)
 
     def _forget(self, lane: Lane) -> None:
         with self._changing:

@@ -24,6 +24,7 @@ from omniq_typed.worker.registered import JobSchema, RegisteredSchemas
 
 Decode: TypeAlias = Callable[[bytes], Any]
 """From a payload to the value for a handler. Raises UndecodableJob."""
+Found: TypeAlias = "tuple[Consumer, Decode]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,17 @@ class Consumer:
     """How long one attempt may take; None: as long as it likes."""
     function: Callable[..., Any] | None = None
     """What the user registered; `handler` leads to it."""
+
+    @property
+    def takes(self) -> str:
+        """For people: the message type with its version, or the name of a raw one."""
+        return self.raw_type if self.message_type is None else self.message_type.label
+
+    @property
+    def python_name(self) -> str:
+        """For people: module and name of what the user registered."""
+        module = getattr(self.function, "__module__", None)
+        return f"{module}.{self.name}" if module else self.name
 
     def decoder(self, steps: list[Upcast]) -> Decode:
         """For payloads that are so many steps older than what the handler takes."""
@@ -74,7 +86,9 @@ class Route:
         self._untyped: Consumer | None = None
         self._raw: dict[str, Consumer] = {}
         self._typed: dict[tuple[str, int], Consumer] = {}
-        self._table: dict[tuple[str, int], tuple[Consumer, Decode]] | None = None
+        self._table: dict[tuple[str, int], Found] | None = None
+        self._as_written: dict[tuple[str, str], Found] | None = None
+        """What most jobs are found in, by type and version as they stand in the job."""
 
     @property
     def concurrency(self) -> int:
@@ -98,6 +112,7 @@ class Route:
     def add(self, consumer: Consumer) -> None:
         """Raises InvalidMessageType where the queue has a handler for this type already."""
         message_type = consumer.message_type
+        self._as_written = None
         if consumer.raw_type:
             self._check_free(consumer.raw_type, None)
             self._raw[consumer.raw_type] = consumer
@@ -140,7 +155,7 @@ class Route:
                         " the missing ones",
                     )
 
-    def _decoders(self) -> dict[tuple[str, int], tuple[Consumer, Decode]]:
+    def _decoders(self) -> dict[tuple[str, int], Found]:
         """By name and version: a handler's own version, or else one that the nearest newer
         version's handler can take through upcasts."""
         if self._table is None:
@@ -160,6 +175,21 @@ class Route:
         A job without a type, as foreign clients publish it, is version 1 of what the queue's only
         consumer expects.
         """
+        quick = self._as_written
+        if quick is None:
+            quick = self._as_written = self._quick()
+        found = quick.get((job.msg_type, job.msg_version))
+        if found is None:
+            return self._open_otherwise(job)
+        consumer, decode_payload = found
+        return consumer, decode_payload(job.payload)
+
+    def _quick(self) -> dict[tuple[str, str], Found]:
+        if self._untyped is not None:
+            return {}
+        return {(name, str(version)): it for (name, version), it in self._decoders().items()}
+
+    def _open_otherwise(self, job: Reserved) -> tuple[Consumer, Any]:
         if self._untyped is not None:
             return self._untyped, decode_untyped(job.payload)
         name, version = self._type_of(job)

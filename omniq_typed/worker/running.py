@@ -60,7 +60,10 @@ class JobRunner:
         if self._say is not None:
             return self._handle_aloud(lease, consumer, ctx, self._say)
         try:
-            self._call(lease, consumer, ctx)
+            if consumer.timeout_s is None and self._stop.drain:
+                consumer.handler(ctx)
+            else:
+                self._call(lease, consumer, ctx)
         except (StopNow, KeyboardInterrupt):
             raise
         except BaseException as error:  # SystemExit too: it must not end the lane
@@ -86,8 +89,6 @@ class JobRunner:
 
     def _call(self, lease: Lease, consumer: Consumer, ctx: Ctx[Any]) -> Any:
         if consumer.timeout_s is None:
-            if self._stop.drain:
-                return consumer.handler(ctx)
             return self._breakable_call(consumer.handler, ctx)
         self.attempt = attempt = Attempt(lease, consumer, consumer.timeout_s)
         try:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.storm.field import SERVER, Done
+from tests.chaos.storm.cutting_proxy import SERVER
+from tests.chaos.storm.field import Done
 from tests.chaos.storm.jobs import Spec
 from tests.chaos.storm.laws import LAWS, Evidence, Final
 from tests.chaos.storm.ledger import Entry

@@ -82,3 +82,4 @@ def test_a_job_on_its_last_attempt_is_never_started_again(
         failed = watch.reaches("orders", kill, "failed")
     assert f"run {KILLER} 1" not in worker.lines
     assert failed.attempt == 1
+    assert failed.last_error.endswith("maybe before it started the job")

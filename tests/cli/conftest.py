@@ -10,7 +10,11 @@ from textwrap import dedent
 import pytest
 from click.testing import CliRunner, Result
 
+from omniq_typed import Bus
 from omniq_typed.cli.main import NAME, cli
+from tests.cli.worker_program import PROGRAM, REGISTRY, Publish, Start, Task, Worker
+from tests.servers import Server
+from tests.workers import Watch, watching
 
 
 class Project:
@@ -73,3 +77,25 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     monkeypatch.delenv("OMNIQ_URL", raising=False)
     yield Project(tmp_path)
     forget_modules(tmp_path)
+
+
+@pytest.fixture
+def watch(redis_server: Server) -> Iterator[Watch]:
+    redis_server.ensure_running()
+    redis_server.flushall()
+    with watching(redis_server.url) as found:
+        yield found
+
+
+@pytest.fixture
+def start(redis_server: Server, tmp_path: Path) -> Start:
+    """Starts the command on the server."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    return lambda *arguments: Worker(tmp_path, redis_server.url, *arguments)
+
+
+@pytest.fixture
+def publish(redis_server: Server, watch: Watch) -> Iterator[Publish]:
+    """Publishes a Task."""
+    with Bus(redis_server.url, registry=REGISTRY) as bus:
+        yield lambda do, seconds=0.0: bus.publish_json(Task(do, seconds))

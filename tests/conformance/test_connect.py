@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvloop
 
 from omniq_typed import AsyncOmniqClient, OmniqClient
 from omniq_typed.errors import ConnectionLost
 from omniq_typed.transport.connect import connect, connect_async
+from tests.conformance.test_transport import echo
 from tests.servers import Server, start_redis, start_valkey
 
 START: list[Callable[..., Server]] = [start_redis, start_valkey]
@@ -31,6 +33,26 @@ def goes_round(url: str) -> None:
         return [job.job_id for job in jobs if job is not None and job.status == "JOB"]
 
     assert asyncio.run(by_asyncio()) == ["sync", "async"]
+
+
+def carries_much(url: str) -> None:
+    """Commands and replies of many TLS records, one after the other and at once."""
+    big = "x" * 1_000_000
+    transport = connect(url)
+    for n in range(5):
+        assert transport.run(echo(big + str(n))) == (big + str(n)).encode()
+        assert transport.run_when_woken("orders", 0.01, echo(str(n))) == str(n).encode()
+    transport.close()
+
+    async def by_asyncio() -> None:
+        transport = connect_async(url)
+        for _ in range(2):
+            calls = [transport.run(echo(big + str(n))) for n in range(5)]
+            assert await asyncio.gather(*calls) == [(big + str(n)).encode() for n in range(5)]
+        await transport.close()
+
+    asyncio.run(by_asyncio())
+    uvloop.run(by_asyncio())
 
 
 def free_port() -> int:
@@ -80,7 +102,9 @@ def test_tls(certificates: dict[str, str], redis_server: Server) -> None:
         tls_ca_cert_file=certificates["ca"],
         tls_auth_clients="no",
     ):
-        goes_round(f"rediss://localhost:{port}/0?ssl_ca_certs={certificates['ca']}")
+        url = f"rediss://localhost:{port}/0?ssl_ca_certs={certificates['ca']}"
+        goes_round(url)
+        carries_much(url)
         distrustful = OmniqClient(url=f"rediss://localhost:{port}/0")  # knows no such CA
         with distrustful, pytest.raises(ConnectionLost, match="certificate"):
             distrustful.pause(queue="orders")

@@ -8,12 +8,21 @@ import gc
 import threading
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import redis.asyncio
 
-from omniq_typed import AsyncBus, AsyncCtx, AsyncJobCtx, AsyncOmniqClient, ChildAck
+from omniq_typed import (
+    AsyncBus,
+    AsyncCtx,
+    AsyncJobCtx,
+    AsyncOmniqClient,
+    ChildAck,
+    Registry,
+    message,
+)
 from omniq_typed.errors import CounterExists, PermissionDenied
 from tests.servers import Server, wait_until
 from tests.workers import LONG_POLL_S, LONG_S, REGISTRY, Invoice, Order, Watch
@@ -294,3 +303,43 @@ def connections(server: Server) -> set[str]:
     with contextlib.closing(server.client()) as asking:
         ids = {str(each["id"]) for each in asking.client_list()}
         return ids - {str(asking.client_id())}
+
+
+class Slow(int):
+    """A field whose schema takes its time, as that of a large union does."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return handler(int)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
+        time.sleep(0.6)
+        return handler(core_schema)
+
+
+async def test_the_loop_turns_while_types_are_registered(server: Server) -> None:
+    registry = Registry(strict_types=False)
+
+    @message("test.slow", queue="slow", registry=registry)
+    @dataclass
+    class Slowly:
+        field: Slow
+
+    gaps: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.001)
+            gaps.append(time.monotonic() - before)
+
+    async with AsyncBus(server.url, registry=registry) as bus:
+        bus.consumer(Slowly)(_nothing)
+        ticking = asyncio.create_task(tick())
+        worker = Worker(bus)
+        await asyncio.to_thread(wait_until, lambda: bus.health().ready, "it takes jobs", LONG_S)
+        ticking.cancel()
+        await worker.finish()
+    assert gaps
+    assert max(gaps) < 0.6

@@ -100,6 +100,22 @@ def test_nothing_waits_behind_a_slow_job(server: Server, watch: Watch) -> None:
         watch.reaches("orders", ids[WARM], "completed")
 
 
+def test_a_batch_whose_handlers_become_slow_is_shared(server: Server, watch: Watch) -> None:
+    """No single one of them takes long, together they would keep the others for seconds."""
+    runs: Counter[str] = Counter()
+
+    def handler(ctx: Ctx[Order]) -> None:
+        if ctx.payload.number >= WARM:
+            time.sleep(0.03)
+            runs[threading.current_thread().name] += 1
+
+    published(watch, range(WARM + 60))
+    with at_work(server.url, handler, concurrency=4):
+        wait_until(lambda: sum(runs.values()) == 60, "all are done", LONG_S)
+    assert len(runs) == 4
+    assert max(runs.values()) < 40
+
+
 def test_slow_handlers_have_one_job_each(server: Server, watch: Watch) -> None:
     held: list[int] = []
 

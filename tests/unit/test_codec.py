@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model, model_validator
 
 from omniq_typed.core.enqueue import publish_one
 from omniq_typed.errors import (
@@ -230,6 +231,52 @@ def test_a_value_that_holds_itself_is_refused() -> None:
 )
 def test_only_an_instance_of_the_very_class_is_written(value: object) -> None:
     assert faults_of(value, Person) == [("", "wrong_class")]
+
+
+class Massaged(BaseModel):
+    at: datetime | None = None
+    tags: set[str] = set()
+    place: tuple[int, int] = (0, 0)
+    wait: timedelta = timedelta()
+
+    @model_validator(mode="before")
+    @classmethod
+    def as_it_is(cls, data: Any) -> Any:
+        return data
+
+
+class Converted(Massaged):
+    @model_validator(mode="before")
+    @classmethod
+    def as_it_is(cls, data: Any) -> Any:
+        kept = {name: each for name, each in data.items() if name != "place"}
+        return {**kept, "tags": set(data["tags"]), "wait": timedelta(), "place": (1, 2)}
+
+
+message("test.massaged", registry=registry)(Massaged)
+message("test.converted", registry=registry)(Converted)
+
+
+def test_what_a_before_validator_hands_on_is_explained() -> None:
+    """Pydantic then checks Python objects, and no strict rule takes a list for a set."""
+    value = Massaged(at=datetime(2026, 1, 1, tzinfo=UTC), tags={"a"}, place=(1, 2))
+    with pytest.raises(InvalidPayload) as caught:
+        write(value)
+    faults = {fault.path: fault for fault in caught.value.faults}
+    assert set(faults) == {"/at", "/tags", "/place", "/wait"}
+    assert all("mode='after'" in fault.message for fault in faults.values())
+    written = b'{"at":"2026-01-01T00:00:00Z"}'
+    with pytest.raises(UndecodableJob) as refused:
+        decode(registry.of_type(Massaged), written)
+    assert "mode='after'" in refused.value.faults[0].message
+    write(Converted(tags={"a"}, place=(1, 2)))
+
+
+@pytest.mark.parametrize("payload", [b'{"at":5}', b'{"tags":{}}', b'{"place":"1"}'])
+def test_what_is_wrong_in_any_case_is_not_explained_by_it(payload: bytes) -> None:
+    with pytest.raises(UndecodableJob) as caught:
+        decode(registry.of_type(Massaged), payload)
+    assert "mode='after'" not in caught.value.faults[0].message
 
 
 def test_an_unregistered_type_is_checked_the_same_way() -> None:

@@ -37,7 +37,15 @@ SPECIAL = {"__init__": "__init__", "__enter__": "__aenter__", "__exit__": "__aex
 # Parameters that make sense for one of the two only.
 ONLY_SYNC: dict[tuple[str, str], set[str]] = {}
 # Calls that wait for nothing.
-PLAIN_IN_BOTH = {"consumer", "raw_consumer", "consumed", "on_invalid", "embedded", "from_env"}
+PLAIN_IN_BOTH = {
+    "consumer",
+    "raw_consumer",
+    "consumed",
+    "handlers",
+    "on_invalid",
+    "embedded",
+    "from_env",
+}
 PLAIN_IN_BOTH |= {"__init__", "health"}
 
 twins = pytest.mark.parametrize(("sync", "aio"), TWINS, ids=lambda cls: cls.__name__)

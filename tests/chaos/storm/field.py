@@ -16,11 +16,11 @@ from tests.chaos.storm.cutting_proxy import CuttingProxy
 from tests.chaos.storm.ledger import Ledgers
 from tests.chaos.storm.plan import PUBLISHERS, Size
 from tests.chaos.storm.publisher import STYLES
-from tests.servers import Server, die_with_parent, wait_until
+from tests.chaos.storm.waiting import wait_until
+from tests.servers import Server, die_with_parent
 
 ROOT = Path(__file__).parents[3]
 AN_HOUR_S = 3600
-SERVER = "server"
 START_S = 60.0
 
 

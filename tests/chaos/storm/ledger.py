@@ -87,9 +87,11 @@ class StallWatch(threading.Thread):
 
 
 class Ledgers:
-    """All files of a folder, read on as they grow; of processes whose names begin with `whose`."""
+    """All files of a folder, read on as they grow; of processes whose names begin with `whose`.
+    Without `keep` it counts only."""
 
-    def __init__(self, folder: Path, whose: str = "") -> None:
+    def __init__(self, folder: Path, whose: str = "", *, keep: bool = True) -> None:
+        self._keep = keep
         self._folder = folder
         self._pattern = f"{whose}*{SUFFIX}"
         self._read: dict[Path, int] = defaultdict(int)
@@ -107,6 +109,8 @@ class Ledgers:
     def refresh(self) -> None:
         """Takes in what was written since."""
         for path in sorted(self._folder.glob(self._pattern)):
+            if path.stat().st_size == self._read[path]:
+                continue
             with path.open("rb") as file:
                 file.seek(self._read[path])
                 data = file.read()
@@ -122,7 +126,8 @@ class Ledgers:
         return begun[1] if len(begun) > 1 else None
 
     def _add(self, entry: Entry) -> None:
-        self.entries.append(entry)
+        if self._keep:
+            self.entries.append(entry)
         if entry.kind == "start":
             self.started[entry.lane.partition("/")[0]] += 1
             self.last_start[entry.who, entry.lane] = entry.at

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.storm.field import SERVER, Done
+from tests.chaos.storm.cutting_proxy import SERVER
+from tests.chaos.storm.field import Done
 from tests.chaos.storm.ledger import Entry
 
 BEFORE_S = 1.0
@@ -68,6 +69,8 @@ class Excuses:
 
     troubles: Sequence[Done]
     lease_s: float
+    stalls: Sequence[Done] = ()
+    """Those of the troubles that nobody made: the machine was busy."""
 
     @classmethod
     def of(cls, history: Sequence[Done], entries: Iterable[Entry], lease_s: float) -> Excuses:
@@ -77,7 +80,7 @@ class Excuses:
             for each in entries
             if each.kind == "stall"
         ]
-        return cls([*history, *stalls], lease_s)
+        return cls([*history, *stalls], lease_s, stalls)
 
     def between(self, run: Run, until: float) -> Done | None:
         """The first trouble of the run's process or of the server that lies between the run's

@@ -1,0 +1,84 @@
+"""Who decides how an attempt ends, where the overseer comes at the very end of a handler."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, cast
+
+import pytest
+
+from omniq_typed.context import Lease
+from omniq_typed.errors import HandlerTimeout
+from omniq_typed.worker import attempt as attempts
+from omniq_typed.worker.attempt import Attempt
+from omniq_typed.worker.routing import Consumer
+
+LONG_S = 20.0
+
+
+def attempt_of(limit_s: float = 5.0) -> Attempt:
+    return Attempt(cast(Lease, None), cast(Consumer, None), limit_s)
+
+
+def test_a_handler_in_time_ends_as_it_likes() -> None:
+    assert attempt_of().call(lambda given: [given], 1) == [1]
+    with pytest.raises(ZeroDivisionError):
+        attempt_of().call(lambda given: 1 // given, 0)
+
+
+def test_who_decides_second_changes_nothing() -> None:
+    attempt = attempt_of()
+    attempt.call(lambda given: None, None)
+    assert not attempt.interrupt(time.monotonic())
+
+
+def test_an_exception_that_is_still_on_its_way_when_the_handler_has_ended_stays_in_the_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The overseer has decided; until it raises the exception, the handler returns. It must not
+    come where the thread is next."""
+    attempt, decided, ended = attempt_of(), threading.Event(), threading.Event()
+    ours = attempts._set_async_exception
+
+    def late(thread_id: int, kind: Any) -> None:
+        if kind is not None:
+            decided.set()
+            assert ended.wait(LONG_S)
+            time.sleep(0.02)  # the handler's thread is out of the handler by now
+        ours(thread_id, kind)
+
+    monkeypatch.setattr(attempts, "_set_async_exception", late)
+    overseer = threading.Thread(target=lambda: attempt.interrupt(time.monotonic()))
+
+    def handler(given: object) -> None:
+        overseer.start()
+        assert decided.wait(LONG_S)
+        ended.set()
+
+    with pytest.raises(HandlerTimeout, match="longer than its timeout of 5 s"):
+        attempt.call(handler, None)
+    overseer.join()
+    for _ in range(1000):  # where it would come, if it were still to come
+        pass
+
+
+def test_a_handler_that_swallows_its_end_has_failed_all_the_same() -> None:
+    attempt = attempt_of()
+    overseer = threading.Thread(target=lambda: attempt.interrupt(time.monotonic()))
+
+    def handler(given: object) -> str:
+        try:
+            overseer.start()
+            ends_at = time.monotonic() + LONG_S
+            while time.monotonic() < ends_at:
+                pass
+        except HandlerTimeout:
+            return "swallowed"
+        return "never"
+
+    with pytest.raises(HandlerTimeout):
+        attempt.call(handler, None)
+    overseer.join()
+    assert not attempt.ignores_its_end(attempt.interrupted_at + 0.5)
+    assert attempt.ignores_its_end(attempt.interrupted_at + 1.5)
