@@ -44,6 +44,9 @@ def options() -> argparse.Namespace:
         "--peers", nargs="+", choices=BY_KEY, metavar="PEER", help=f"of {', '.join(BY_KEY)}"
     )
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    parser.add_argument(
+        "--minutes", type=float, default=18.0, metavar="N", help="then no further round begins"
+    )
     parser.add_argument("--quick", action="store_true", help="one short round, printed only")
     parser.add_argument("--render", action="store_true", help="only write pages and charts anew")
     parser.add_argument(
@@ -71,7 +74,8 @@ def measure(asked: argparse.Namespace, results: Results, raw: Path | None) -> bo
         )
         stand = Stand(redis, seconds, embedded=valkey)
         try:
-            runs.run(stand, asked.only or runs.NAMES, peers, programs, results, rounds)
+            names = asked.only or runs.NAMES
+            runs.run(stand, names, peers, programs, results, rounds, asked.minutes)
         except KeyboardInterrupt:
             say("interrupted: what was measured is kept")
             return False

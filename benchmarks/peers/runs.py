@@ -19,7 +19,7 @@ from benchmarks.peers.stand import Stand
 GROWTH = "growth"
 NAMES = (*SCENARIOS, GROWTH)
 # What hardly varies needs no third round.
-MOST_ROUNDS = {"embedded": 1, "waiting": 2, "far": 2, "two": 2}
+MOST_ROUNDS = {"embedded": 1, "waiting": 2, "far": 2, "two": 2, GROWTH: 1}
 
 
 def programs_of(peers: Sequence[Peer], home: Path, results: Results) -> dict[str, Program]:
@@ -41,21 +41,28 @@ def run(
     programs: dict[str, Program],
     results: Results,
     rounds: int,
+    minutes: float,
 ) -> None:
-    """All scenarios of `names`, so many rounds; what was measured is in `results` at any time."""
+    """All scenarios of `names`, so many rounds; what was measured is in `results` at any time.
+    After `minutes` no further round of a scenario is begun, except its first."""
     present = [peer for peer in peers if peer.key in programs]
+    ends_at = time.monotonic() + 60 * minutes
     for number in range(1, rounds + 1):
         for name in names:
-            if name == GROWTH or number > MOST_ROUNDS.get(name, rounds):
+            if number > MOST_ROUNDS.get(name, rounds):
+                continue
+            if number > 1 and time.monotonic() > ends_at:
+                say(f"{minutes:g} minutes are over: round {number} is cut short")
+                return
+            if name == GROWTH:
+                results.begin(GROWTH)
+                _grow(stand, programs, results)
                 continue
             results.begin(name)
             started = time.monotonic()
             for peer in present:
                 _measure(stand, name, peer, programs[peer.key], results)
             say(f"round {number}, {name}: {time.monotonic() - started:.0f} s")
-    if GROWTH in names and OURS.key in programs:
-        results.begin(GROWTH)
-        _grow(stand, programs[OURS.key], results)
 
 
 def _measure(stand: Stand, name: str, peer: Peer, program: Program, results: Results) -> None:
@@ -70,7 +77,10 @@ def _measure(stand: Stand, name: str, peer: Peer, program: Program, results: Res
     say(f"  {peer.name}: {', '.join(shown) or 'has no such way'}")
 
 
-def _grow(stand: Stand, program: Program, results: Results) -> None:
+def _grow(stand: Stand, programs: dict[str, Program], results: Results) -> None:
+    program = programs.get(OURS.key)
+    if program is None:
+        return
     small = stand.seconds < 0.5
     try:
         sizes, counts = (growth.WAITING[:2], growth.GROUPS[:3]) if small else (None, None)

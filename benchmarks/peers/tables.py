@@ -11,7 +11,7 @@ from benchmarks.peers.metrics import METRICS
 from benchmarks.peers.results import Results
 from benchmarks.peers.targets import verdicts
 
-BEGIN, END = "<!-- {name}: written by `python -m benchmarks.peers` -->", "<!-- end of {name} -->"
+BEGIN, END = "<!-- {name}, written by a program -->", "<!-- end of {name} -->"
 
 TABLES = {
     "Publishing and draining, jobs a second": (

@@ -79,7 +79,7 @@ class TestTables:
         page.write_text("no place for it\n")
         assert not replace_between(page, "benchmarks", "TABLE")
         assert page.read_text() == "no place for it\n"
-        begin = "<!-- benchmarks: written by `python -m benchmarks.peers` -->"
+        begin = "<!-- benchmarks, written by a program -->"
         page.write_text(f"before\n{begin}\nold\n<!-- end of benchmarks -->\nafter\n")
         for text in ("ONE", "TWO"):
             assert replace_between(page, "benchmarks", text)
