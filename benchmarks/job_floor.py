@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import hiredis
@@ -53,7 +54,7 @@ class EmptyScript:
         self._server = server
         client: Any = server.client()
         self._client = client
-        sha = client.script_load(f"return string.rep('x', {max(1, reply_bytes)})")
+        sha: str = client.script_load(f"return string.rep('x', {max(1, reply_bytes)})")
         self._words = words(command, sha)
         self._packed = self._pack()
 
@@ -67,7 +68,7 @@ class EmptyScript:
         """Of the bytes on a bare socket: this thread's time, and the server's."""
         with socket.create_connection((self._server.host, self._server.port)) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            ask = lambda: _ask(connection, self._packed)  # noqa: E731
+            ask = partial(_ask, connection, self._packed)
             ask()
             before = server_cpu_us(self._client)
             ours = per_call_us(ask, calls)

@@ -24,7 +24,7 @@ from typing_extensions import TypeForm
 
 from omniq_typed.consumers import Consumers, embedded_url, url_from_env
 from omniq_typed.context import AsyncCtx
-from omniq_typed.core import children
+from omniq_typed.core import children, limits
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
 from omniq_typed.core.prefetch import MAX_PREFETCH
 from omniq_typed.core.schema_records import SchemaRole
@@ -193,6 +193,7 @@ class AsyncBus:
         the same message again is the same id, other content under it is DuplicateJob. `due_ms`:
         absolute time in ms, 0 = now. `message_type`: for a TypedDict, whose values are plain
         dicts. `correlation_id` and the W3C trace context: of the conversation, if there is one.
+        What is published while another call to the queue is under way shares the next one.
         Raises InvalidPayload with path, code and message of each fault. lua/commands/enqueue.lua
         """
         envelope = Envelope(
@@ -335,6 +336,24 @@ class AsyncBus:
         version; in calls of bounded length. Jobs that change lanes meanwhile may be counted twice.
         lua/commands/count_versions.lua"""
         return await AsyncQueueMonitor(self).versions_in_flight(queue)
+
+    async def set_rate_limit(
+        self,
+        queue: str,
+        per_s: float | None,
+        *,
+        burst: int | None = None,
+        gid: str | None = None,
+    ) -> None:
+        """Changes how many jobs of a queue, or of one of its groups, may start per second, and
+        `burst` at once (None: those of a second). `per_s` None: no limit. Raises InvalidArgument.
+        lua/commands/set_rate_limit.lua"""
+        await self.transport.run(limits.set_rate_limit(queue, per_s, burst=burst, gid=gid))
+
+    async def set_concurrency_limit(self, queue: str, limit: int | None) -> None:
+        """Changes how many jobs of a queue run at once; None: no limit. Raises InvalidArgument.
+        lua/commands/set_concurrency_limit.lua"""
+        await self.transport.run(limits.set_concurrency_limit(queue, limit))
 
     async def run(
         self,

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from omniq_typed.client import one_address, spoken
 from omniq_typed.context import AsyncJobCtx
-from omniq_typed.core import admin, children, maintain
+from omniq_typed.core import admin, children, limits, maintain
 from omniq_typed.core import settle as settling
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
 from omniq_typed.core.enqueue import check_jobs, enqueue
@@ -274,6 +274,24 @@ class AsyncOmniqClient:
         """Changes how many jobs of a group run at once. Raises StrictGroup.
         lua/commands/set_group_limit.lua"""
         await self.transport.run(admin.set_group_limit(queue, gid, limit))
+
+    async def set_rate_limit(
+        self,
+        *,
+        queue: str,
+        per_s: float | None,
+        burst: int | None = None,
+        gid: str | None = None,
+    ) -> None:
+        """Changes how many jobs of a queue, or of one of its groups, may start per second, and
+        `burst` at once (None: those of a second). `per_s` None: no limit. Raises InvalidArgument.
+        lua/commands/set_rate_limit.lua"""
+        await self.transport.run(limits.set_rate_limit(queue, per_s, burst=burst, gid=gid))
+
+    async def set_concurrency_limit(self, *, queue: str, limit: int | None) -> None:
+        """Changes how many jobs of a queue run at once; None: no limit. Raises InvalidArgument.
+        lua/commands/set_concurrency_limit.lua"""
+        await self.transport.run(limits.set_concurrency_limit(queue, limit))
 
     async def childs_init(self, *, key: str, expected: int) -> None:
         """Starts the counter of a set of children, once per key. Raises CounterExists.

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from omniq_typed.context import JobCtx
-from omniq_typed.core import admin, children, maintain
+from omniq_typed.core import admin, children, limits, maintain
 from omniq_typed.core import settle as settling
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
 from omniq_typed.core.enqueue import check_jobs, enqueue
@@ -298,6 +298,24 @@ class OmniqClient:
         """Changes how many jobs of a group run at once. Raises StrictGroup.
         lua/commands/set_group_limit.lua"""
         self.transport.run(admin.set_group_limit(queue, gid, limit))
+
+    def set_rate_limit(
+        self,
+        *,
+        queue: str,
+        per_s: float | None,
+        burst: int | None = None,
+        gid: str | None = None,
+    ) -> None:
+        """Changes how many jobs of a queue, or of one of its groups, may start per second, and
+        `burst` at once (None: those of a second). `per_s` None: no limit. Raises InvalidArgument.
+        lua/commands/set_rate_limit.lua"""
+        self.transport.run(limits.set_rate_limit(queue, per_s, burst=burst, gid=gid))
+
+    def set_concurrency_limit(self, *, queue: str, limit: int | None) -> None:
+        """Changes how many jobs of a queue run at once; None: no limit. Raises InvalidArgument.
+        lua/commands/set_concurrency_limit.lua"""
+        self.transport.run(limits.set_concurrency_limit(queue, limit))
 
     def childs_init(self, *, key: str, expected: int) -> None:
         """Starts the counter of a set of children, once per key. Raises CounterExists.

@@ -25,6 +25,11 @@ class _Line:
     waiting: deque[Waiting] = field(default_factory=deque)
     sender: asyncio.Task[None] | None = None
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether one of them was not cancelled."""
+        return any(not future.done() for _, future in self.waiting)
+
     def take(self) -> tuple[BatchCall, list[asyncio.Future[str]]]:
         """The next call, without those who do not wait any more."""
         call, futures = BatchCall(""), list[asyncio.Future[str]]()
@@ -50,17 +55,18 @@ class Gathering:
     """
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lines: dict[str, _Line] = {}
-        """By queue, as long as a call to it is under way."""
+        self._of_loop: tuple[asyncio.AbstractEventLoop | None, dict[str, _Line]] = (None, {})
+        """The lines of the last loop: by queue, as long as a call to it is under way."""
 
     async def publish(self, transport: AsyncRunner, ready: Addressed) -> str:
         """Publishes a job and answers its id. Raises DuplicateJob, ServerError."""
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
+        owner, lines = self._of_loop
+        if owner is not loop:
             # Who waits in another loop is in that one's lines, and their sender has these.
-            self._loop, self._lines = loop, {}
-        lines, queue = self._lines, ready.queue
+            lines = {}
+            self._of_loop = loop, lines
+        queue = ready.queue
         line = lines.get(queue)
         if line is not None:
             future: asyncio.Future[str] = loop.create_future()
@@ -70,7 +76,7 @@ class Gathering:
         try:
             return await transport.run(publish_record(queue, ready, same=ready.is_same))
         finally:
-            if line.waiting and not loop.is_closed():
+            if line.is_waited_for and not loop.is_closed():
                 line.sender = loop.create_task(_send_waiting(transport, lines, queue, line))
             else:
                 del lines[queue]

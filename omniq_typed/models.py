@@ -373,8 +373,25 @@ class GroupReady:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Jobs may start `per_s` times a second on average, and `burst` of them at once."""
+
+    per_s: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """Limits of a queue as a whole, None = none. `concurrency`: jobs that may be leased at once."""
+
+    concurrency: int | None
+    rate: RateLimit | None
+
+
+@dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """`held_job_id`: the failed head that a strictly ordered group waits for, '' = none."""
+    """`held_job_id`: the failed head that a strictly ordered group waits for, '' = none; `rate`:
+    None = no limit of its own."""
 
     gid: str
     inflight: int
@@ -383,6 +400,7 @@ class GroupStatus:
     waiting_count: int
     strict: bool
     held_job_id: str
+    rate: RateLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from typing import Protocol
 
 from omniq_typed.core import observe
 from omniq_typed.core.keys import queue_of_stats_key
+from omniq_typed.core.limits import read_limits
 from omniq_typed.models import (
     GroupReady,
     GroupStatus,
     JobInfo,
     LaneJob,
+    QueueLimits,
     QueueOverview,
     QueueStats,
     VersionCount,
@@ -73,6 +75,10 @@ class QueueMonitor:
     def group_status(self, queue: str, gids: Sequence[str]) -> list[GroupStatus]:
         """How full the groups are, in the order given. lua/commands/group_status.lua"""
         return self._transport.run(observe.group_status(queue, gids))
+
+    def limits(self, queue: str) -> QueueLimits:
+        """How fast and how wide the queue as a whole may run. lua/commands/read_limits.lua"""
+        return self._transport.run(read_limits(queue))
 
     def lane_page(
         self,
@@ -148,6 +154,10 @@ class AsyncQueueMonitor:
     async def group_status(self, queue: str, gids: Sequence[str]) -> list[GroupStatus]:
         """As `QueueMonitor.group_status`. lua/commands/group_status.lua"""
         return await self._transport.run(observe.group_status(queue, gids))
+
+    async def limits(self, queue: str) -> QueueLimits:
+        """As `QueueMonitor.limits`. lua/commands/read_limits.lua"""
+        return await self._transport.run(read_limits(queue))
 
     async def lane_page(
         self,

@@ -18,7 +18,7 @@ PANELS = (
     *("drain", "publish_one", "publish_bulk"),
     *("idle_latency_p99", "server_cpu_us", "drain_far"),
 )
-COLUMNS = 3
+COLUMNS, HEIGHT = 3, 3.6
 INK, OTHERS, MINE = "#7d8590", "#9aa4af", "#2f81f7"
 PIXELS_PER_INCH = 160
 
@@ -41,7 +41,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
     settings = {"svg.hashsalt": "omniq_typed", "font.size": 9, "font.family": "sans-serif"}
     with matplotlib.rc_context(settings):
         rows = -(-len(PANELS) // COLUMNS)
-        figure, axes = pyplot.subplots(rows, COLUMNS, figsize=(12, 3.3 * rows))
+        figure, axes = pyplot.subplots(rows, COLUMNS, figsize=(12, HEIGHT * rows))
         for axis, metric in zip(axes.flat, PANELS, strict=True):
             _panel(axis, results, metric)
         figure.tight_layout(w_pad=2.0, h_pad=2.0)
@@ -57,8 +57,8 @@ def draw(results: Results, folder: Path) -> list[Path]:
 def _panel(axis: Any, results: Results, metric: str) -> None:
     """Bars of the peers that have this metric, the best at the top, with whiskers of quartiles."""
     known = METRICS[metric]
-    better = "lower" if known.lower_is_better else "higher"
-    axis.set_title(f"{known.label}, {known.unit} ({better} is better)", color=INK, loc="left")
+    better = "less" if known.lower_is_better else "more"
+    axis.set_title(f"{known.label}\n{known.unit}, {better} is better", color=INK, loc="left")
     bars = _bars(results, metric)
     for place, (peer, _) in enumerate(bars):
         spread = results.of(peer.key, metric)
@@ -79,7 +79,8 @@ def _panel(axis: Any, results: Results, metric: str) -> None:
     for label, (peer, _) in zip(axis.get_yticklabels(), bars, strict=True):
         if peer is OURS:
             label.set(color=MINE, fontweight="bold")
-    axis.invert_yaxis()
+    # Bars are as thick in a panel with few.
+    axis.set_ylim(max(len(results.peers()), 1) - 0.4, -0.6)
     axis.margins(x=0.18)
     axis.set_xticks([])
     axis.tick_params(length=0)

@@ -42,7 +42,8 @@ def program(peer: Peer, home: Path) -> Program:
         from omniq_typed import __version__
 
         return Program((sys.executable, "-m", module), variables, __version__)
-    folder = home / peer.adapter.removesuffix(".mjs") / peer.language
+    name = peer.adapter.removeprefix("with_").removesuffix(".mjs")
+    folder = home / name / peer.language
     stamp = folder / ".installed"
     wanted = " ".join(peer.requires)
     if not stamp.exists() or stamp.read_text() != wanted:

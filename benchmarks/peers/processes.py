@@ -57,7 +57,8 @@ class _Process:
             if condition():
                 return True
             if self._ended:
-                raise PeerFailed("it ended: " + ("".join(self._errors[-3:]).strip() or "silently"))
+                said = [line.strip() for line in self._errors if line.strip()]
+                raise PeerFailed(f"it ended: {said[-1] if said else 'silently'}")
             return False
 
     def close(self) -> None:

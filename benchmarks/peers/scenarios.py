@@ -54,10 +54,15 @@ def draining(stand: Stand, peer: Peer, program: Program) -> Values:
     count = stand.jobs(peer, "drain", peer.jobs_per_s)
     started_us = stand.cpu_us()
     memory = stand.fill(peer, program, count)
+    filled_us = stand.cpu_us()
     worker = stand.drain(program, count)
-    values = {"drain": worker.per_s, "memory": memory, "worker_cpu_us": worker.cpu_us}
-    if worker.count >= count:
-        values["server_cpu_us"] = (stand.cpu_us() - started_us) / worker.count
+    drained_us = stand.cpu_us()
+    values = {
+        "drain": worker.per_s,
+        "memory": memory,
+        "worker_cpu_us": worker.cpu_us,
+        "server_cpu_us": (filled_us - started_us) / count + (drained_us - filled_us) / worker.count,
+    }
     stand.learn(peer, "drain", worker.per_s)
     if peer.is_async:
         values["drain_async"] = worker.per_s

@@ -25,7 +25,8 @@
 --     side, side_count times:
 --       field: text; those that the kind has not
 --       value: text
--- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held,
+--   g:GID:rate
 -- RETURNS: [{nth, 'OK', 'delayed'} | {nth, 'DUPLICATE', state, 'same'}
 --     | {nth, 'DUPLICATE', state, 'different', stored_payload, stored_msg_type}]
 --   nth: int; place of the job, 1 = the first; one without an entry was added, and waits

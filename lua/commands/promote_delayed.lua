@@ -4,7 +4,8 @@
 --   now_ms: int; 0 = the server's time
 --   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   limit: int
--- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held,
+--   g:GID:rate
 -- RETURNS: moved
 --   moved: int
 -- EFFECT: writes; repeatable

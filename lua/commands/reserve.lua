@@ -11,11 +11,12 @@
 --     back to the head of their lanes, the attempt not counted
 --   settle_count: int
 --   settlements, settle_count times, as in lib/settle_batch.lua
--- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held,
+--   g:GID:rate, rate, concurrency
 -- RETURNS: {status, now_ms, next_due_ms, promoted, reaped, settled, kinds, jobs}
 --   status: 'OK'|'PAUSED'
 --   now_ms: int; the server's time
---   next_due_ms: int; when a job or a lease next falls due by itself, 0 = never
+--   next_due_ms: int; when a job, a lease or a token of a rate limit next falls due, 0 = never
 --   promoted, reaped: int
 --   settled: [lib/settle_batch.lua]
 --   kinds: [{lock_until_ms, attempt, max_attempts, gid, timeout_ms, backoff_ms, msg_type,
@@ -40,20 +41,22 @@
 -- EFFECT: writes; not repeatable
 -- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active;
 --   completed -> (none) when more than keep_completed are kept
--- INVARIANT: a lease ends at now + timeout_ms; a group never has more leases than its limit
--- @include queue_keys job_key group_key now_ms require_commands allow_at_maxmemory index_add
--- @include groups_enter group_place group_state group_free_slot group_refresh lane_enter
--- @include lane_forget_active give_back give_back_lost next_due_ms group_release_head promote_due
--- @include delay_job failure_json fail_job reap_leases index_remove jobs_taken lease_end kind_of
--- @include lease_job next_group read_waiting take_from_groups take_ungrouped reserve_jobs
--- @include lease_error active_job delete_keys list_push_heads trim_completed complete_jobs
--- @include settle_batch stats_refresh wake_workers
+-- INVARIANT: a lease ends at now + timeout_ms; neither a group nor the queue has more leases than
+--   its limit, or starts more jobs than its rate allows
+-- @include queue_keys job_key group_key now_ms require_commands allow_at_maxmemory limit_key
+-- @include read_bucket write_bucket index_add groups_enter group_place group_state group_free_slot
+-- @include group_refresh lane_enter lane_forget_active give_back add_tokens unthrottle_group
+-- @include return_tokens give_back_lost next_due_ms group_release_head promote_due delay_job
+-- @include failure_json fail_job reap_leases next_token_ms whole_tokens index_remove throttle_group
+-- @include jobs_taken lease_end kind_of lease_job next_group read_waiting take_from_groups
+-- @include take_ungrouped reserve_jobs lease_error active_job delete_keys list_push_heads
+-- @include trim_completed complete_jobs settle_batch stats_refresh wake_workers wakes_by_slots
 
 local q = queue_keys(KEYS)
 local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
-  'DECR', 'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'INCRBY', 'LLEN', 'LPOP', 'LPUSH',
-  'LRANGE', 'LTRIM', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREM',
-  'ZREVRANGE', 'ZSCORE',
+  'DECR', 'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPOP', 'LPUSH', 'LRANGE',
+  'LTRIM', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREM', 'ZREVRANGE',
+  'ZSCORE',
 })
 if denied then
   return denied
@@ -71,18 +74,39 @@ local reaped, readied = reap_leases(q, now, upkeep)
 local promoted, entered = promote_due(q, now, upkeep)
 available = available + freed + readied + entered
 
-local v = redis.call('MGET', q.paused, q.turn)
-local paused, count, kinds, jobs = v[1] and true, 0, {}, {}
+local v = redis.call('MGET', q.paused, q.turn, limit_key(q, 'concurrency'), limit_key(q, 'rate'))
+local paused, most, bucket = v[1] and true, tonumber(v[3] or ''), read_bucket(v[4], now)
+local count, kinds, jobs, next_token = 0, {}, {}, nil
+local changed = ended + reaped + promoted + lost + entered > 0
 if not paused and limit > 0 then
-  count, kinds, jobs = reserve_jobs(q, limit, ARGV[4], v[2] or '0', now)
-  if redis.call('EXISTS', q.wait, q.groups_ready) == 0 then
-    -- Nothing is left to take: tokens still lying there would wake workers for nothing.
+  local room = most and most - redis.call('ZCARD', q.active) or limit + 1
+  if bucket then
+    room = math.min(room, whole_tokens(bucket))
+  end
+  if room > 0 then
+    local taken
+    count, kinds, jobs, taken =
+      reserve_jobs(q, math.min(limit, room), ARGV[4], v[2] or '0', now)
+    changed = changed or taken
+  end
+  if bucket and count > 0 then
+    bucket.tokens = bucket.tokens - count
+    write_bucket(limit_key(q, 'rate'), bucket, now)
+  end
+  local left = redis.call('EXISTS', q.wait, q.groups_ready) > 0
+  if left and bucket and whole_tokens(bucket) == 0 then
+    next_token = next_token_ms(bucket, now)
+  end
+  if not left or count >= room then
+    -- Nothing can be taken: tokens still lying there would wake workers for nothing.
     redis.call('DEL', q.wake)
     available = 0
   elseif redis.call('EXISTS', q.wake) == 0 then
     -- The token that woke this worker may have been the last one: pass it on for what is left.
     available = math.max(available, count + 1)
   end
+else
+  available = math.max(available, wakes_by_slots(q, lost + ended + reaped))
 end
 if not paused then
   wake_workers(q, available - count)
@@ -91,8 +115,11 @@ end
 local finished = ended > 0 and 'last_finish_ms' or nil
 if count > 0 then
   stats_refresh(q, now, 'last_reserve_ms', finished)
-elseif ended + reaped + promoted + lost > 0 then
+elseif changed then
   stats_refresh(q, now, finished, nil)
 end
-return { paused and 'PAUSED' or 'OK', tonumber(now), next_due_ms(q), promoted, reaped, settled, kinds,
-  jobs }
+local due = next_due_ms(q)
+if next_token and (due == 0 or next_token < due) then
+  due = next_token
+end
+return { paused and 'PAUSED' or 'OK', tonumber(now), due, promoted, reaped, settled, kinds, jobs }

@@ -5,7 +5,8 @@
 --   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   ids, 1 to 100 times:
 --     id: text
--- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held,
+--   g:GID:rate
 -- RETURNS: {'ERR', 'BATCH_TOO_LARGE'} | [{id, 'OK', ''} | {id, 'ERR', code}]
 --   id: text; one entry per id, in the order of the arguments
 --   code: 'NO_JOB'|'NOT_FAILED'

@@ -5,7 +5,8 @@
 --   check: '0'|'1'; 1: answer NOPERM before anything changes where the user's rights fall short
 --   gid: text
 --   limit: int; at least 1
--- DERIVED: g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- DERIVED: g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held,
+--   g:GID:rate
 -- RETURNS: {'OK'} | {'ERR', 'STRICT_GROUP'}
 -- EFFECT: writes; repeatable
 -- STATE: (none)

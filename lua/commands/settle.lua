@@ -6,7 +6,8 @@
 --   keep_completed: int; completed jobs that stay, once one is added
 --   count: int
 --   settlements, count times, as in lib/settle_batch.lua
--- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held
+-- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held,
+--   g:GID:rate, rate, concurrency
 -- RETURNS: [lib/settle_batch.lua]
 -- EFFECT: writes; not repeatable
 -- STATE: active -> completed|delayed|failed|wait;
@@ -16,12 +17,13 @@
 -- @include active_job delete_keys index_add index_remove list_push_heads trim_completed
 -- @include complete_jobs delay_job failure_json groups_enter group_place group_state
 -- @include group_free_slot lane_forget_active fail_job group_refresh lane_enter give_back
--- @include settle_batch stats_refresh wake_workers
+-- @include read_bucket write_bucket add_tokens limit_key unthrottle_group return_tokens
+-- @include settle_batch stats_refresh wake_workers wakes_by_slots
 
 local q = queue_keys(KEYS)
 local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
-  'DECR', 'DEL', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LRANGE', 'LTRIM', 'MGET', 'RPUSH',
-  'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZREM', 'ZSCORE',
+  'DECR', 'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LRANGE', 'LTRIM',
+  'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZREM', 'ZSCORE',
 })
 if denied then
   return denied
@@ -30,7 +32,7 @@ local now = now_ms(ARGV[1])
 allow_at_maxmemory(q)
 local rows, ended, available =
   settle_batch(q, ARGV, 5, tonumber(ARGV[4]), tonumber(ARGV[3]), now)
-wake_workers(q, available)
+wake_workers(q, math.max(available, wakes_by_slots(q, ended)))
 if ended > 0 then
   stats_refresh(q, now, 'last_finish_ms', nil)
 end

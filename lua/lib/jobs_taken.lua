@@ -11,9 +11,16 @@ local function jobs_taken(q, taking, now)
   end
   index_remove(q.groups_ready, taking.touched)
   for _, gid in ipairs(taking.touched) do
-    if taking.groups[gid].granted > 0 then
-      redis.call('INCRBY', group_key(q, gid, 'inflight'), taking.groups[gid].granted)
+    local group = taking.groups[gid]
+    if group.granted > 0 then
+      redis.call('SET', group_key(q, gid, 'inflight'), group.inflight + group.granted)
+      if group.bucket then
+        write_bucket(group_key(q, gid, 'rate'), group.bucket, now)
+      end
     end
+  end
+  for _, gid in ipairs(taking.throttled) do
+    throttle_group(q, gid, taking.groups[gid].bucket, now)
   end
   local ready = {}
   for i = taking.turned_at, #taking.turned do

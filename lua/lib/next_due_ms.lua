@@ -1,10 +1,12 @@
--- When something next falls due by itself: the first delayed job or the first lease to end.
--- 0 when there is neither.
+-- When something next falls due by itself: the first delayed job, the first lease to end, or the
+-- first token that a group waits for. 0 when there is none.
 local function next_due_ms(q)
-  local delayed = redis.call('ZRANGE', q.delayed, 0, 0, 'WITHSCORES')[2]
-  local active = redis.call('ZRANGE', q.active, 0, 0, 'WITHSCORES')[2]
-  if delayed and active then
-    return math.min(tonumber(delayed), tonumber(active))
+  local first
+  for _, key in ipairs({ q.delayed, q.active, q.groups_held }) do
+    local due = tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '')
+    if due and (not first or due < first) then
+      first = due
+    end
   end
-  return tonumber(delayed or active or '0')
+  return first or 0
 end

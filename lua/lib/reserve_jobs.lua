@@ -1,26 +1,26 @@
 -- Leases up to `limit` jobs, round robin between the groups and the ungrouped lane: the turn passes
 -- with every job granted, and a side that has nothing gives its turn away. The nth job's token is
 -- token_prefix-nth. A suspect (lib/reap_leases.lua) is leased alone: it ends a batch that it
--- begins, and goes back where others came before it. Returns how many jobs there are, the kinds,
--- and the jobs as reserve answers them.
+-- begins, and goes back where others came before it. Returns how many jobs there are, the kinds and
+-- the jobs as reserve answers them, and whether a lane has changed.
 local function reserve_jobs(q, limit, token_prefix, turn, now)
   local taking = { size = limit, budget = limit + 1000, gone = {},
     page = {}, at = 1, taken = 0, more = true,
     ready = {}, ready_at = 1, more_ready = true,
-    touched = {}, groups = {}, turned = {}, turned_at = 1 }
+    touched = {}, groups = {}, turned = {}, turned_at = 1, throttled = {} }
   local kinds = { found = {}, rows = {} }
   local jobs, count, ends, entries, before, kept = {}, 0, {}, {}, turn, nil
   while count < limit do
     local id, v
     if turn == '0' then
-      id, v = take_from_groups(q, taking)
+      id, v = take_from_groups(q, taking, now)
       if not id then
         id, v = take_ungrouped(q, taking)
       end
     else
       id, v = take_ungrouped(q, taking)
       if not id then
-        id, v = take_from_groups(q, taking)
+        id, v = take_from_groups(q, taking, now)
       end
     end
     if not id then
@@ -29,8 +29,12 @@ local function reserve_jobs(q, limit, token_prefix, turn, now)
     local is_suspect = v[19] == '1'
     if is_suspect and count > 0 then
       kept = { id = id, gid = v[11] }
-      if v[11] and v[11] ~= '' then
-        taking.groups[v[11]].granted = taking.groups[v[11]].granted - 1
+      local group = taking.groups[v[11]]
+      if group then
+        group.granted = group.granted - 1
+        if group.bucket then
+          group.bucket.tokens = group.bucket.tokens + 1
+        end
       end
       break
     end
@@ -58,5 +62,5 @@ local function reserve_jobs(q, limit, token_prefix, turn, now)
   if turn ~= before then
     redis.call('SET', q.turn, turn)
   end
-  return count, kinds.rows, jobs
+  return count, kinds.rows, jobs, #taking.gone + #taking.touched > 0
 end

@@ -18,6 +18,7 @@ local function settle_batch(q, args, at, count, keep, now)
   local rows, refused, available = {}, 0, 0
   -- Written at the end, all at once; until then their hashes say that they are active.
   local acknowledged, is_acknowledged = {}, {}
+  local unstarted = {}
   for i = 1, count do
     local id, token, outcome = args[at], args[at + 1], args[at + 2]
     local job, err = active_job(q, id, token, outcome == 'ack')
@@ -35,6 +36,7 @@ local function settle_batch(q, args, at, count, keep, now)
       end
     elseif outcome == 'release' then
       readied = give_back(q, id, job.gid, job.attempt, now)
+      unstarted[#unstarted + 1] = { gid = job.gid or '', since = job.since }
       rows[#rows + 1] = { i, 'RELEASED', '' }
     else
       local why = { reason = args[at + 4], message = args[at + 5], errors = args[at + 6] }
@@ -47,5 +49,5 @@ local function settle_batch(q, args, at, count, keep, now)
     at = at + ((outcome == 'ack' or outcome == 'release') and 3 or 7)
   end
   complete_jobs(q, acknowledged, keep, now)
-  return rows, count - refused, available
+  return rows, count - refused, available + return_tokens(q, unstarted, now)
 end

@@ -11,6 +11,7 @@ from typing import Any
 from omniq_typed.core.arguments import check_int
 from omniq_typed.core.command import Arg, Command
 from omniq_typed.core.keys import check_gid, check_job_id, queue_keys
+from omniq_typed.core.limits import parse_rate
 from omniq_typed.core.replies import number, pairs, text
 from omniq_typed.core.scripts import script
 from omniq_typed.errors import InvalidArgument
@@ -277,6 +278,7 @@ def _parse_groups(reply: Any) -> list[GroupStatus]:
             waiting_count=waiting,
             strict=ordering == b"strict",
             held_job_id=text(held),
+            rate=parse_rate(rate),
         )
-        for gid, inflight, limit, ready, waiting, ordering, held in reply
+        for gid, inflight, limit, ready, waiting, ordering, held, rate in reply
     ]

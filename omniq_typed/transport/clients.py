@@ -60,6 +60,7 @@ def open_client(address: Address) -> tuple[AnyClient, EmbeddedServer | None]:
         with translated():
             client = _single(address, embedded)
             if not _says_cluster(_hello(client)):
+                client.connection_pool.disconnect()  # its calls go over connections of ours
                 return client, embedded
             client.close()
             return _cluster(address), embedded
@@ -76,6 +77,7 @@ async def open_async_client(address: Address) -> tuple[AnyAsyncClient, EmbeddedS
         with translated():
             client = _async_single(address, embedded)
             if not _says_cluster(await _hello(client)):
+                await client.connection_pool.disconnect()
                 return client, embedded
             await client.aclose()
             return await _async_cluster(address).initialize(), embedded

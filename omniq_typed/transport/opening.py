@@ -36,6 +36,8 @@ _CONNECTIONS = (
     redis.asyncio.SSLConnection,
     redis.asyncio.UnixDomainSocketConnection,
 )
+SOCKET_OF = {False: "_sock", True: "_writer"}
+"""Where a connection of redis-py has its socket; under asyncio, the stream that writes to it."""
 # Of what a pool or a node tells its connections; they announce what a server is about to do, in
 # RESP 3, and try again by themselves.
 _NOT_OURS = ("maint_", "maintenance_", "orig_", "oss_", "event_dispatcher", "cache", "retry")
@@ -86,4 +88,6 @@ def opening_by(connection_class: Callable[..., Any], given: Mapping[str, Any]) -
         "socket_timeout": reply_timeout_s,
         "socket_connect_timeout": given.get("socket_connect_timeout") or CONNECT_TIMEOUT_S,
     }
-    return Opening(connection_class, options, reply_timeout_s)
+    opening = Opening(connection_class, options, reply_timeout_s)
+    # Not of redis-py's public face: one that has it no more runs the calls itself.
+    return opening if hasattr(opening.connection(), SOCKET_OF[asynchronous]) else None

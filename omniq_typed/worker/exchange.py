@@ -19,6 +19,7 @@ from typing import NamedTuple
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
 from omniq_typed.core.reserve import BATCH_PREFIX, reserve
+from omniq_typed.core.retry import given_back
 from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ConnectionLost, ServerError
 from omniq_typed.models import Outcome, Reservation, Settlement
@@ -104,6 +105,12 @@ class Exchange:
         self._results[lease] = settlement
         if taken_away:
             self._taken_away[lease] = taken_away
+
+    def return_all_but(self, known: set[Lease]) -> None:
+        """Gives back the leases that nobody knows of."""
+        for lease in self._leases:
+            if lease not in known and lease not in self._results:
+                self._results[lease] = given_back(lease.job)
 
     def forget(self) -> None:
         """What is held still is not kept alive any longer."""

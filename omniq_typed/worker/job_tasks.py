@@ -90,6 +90,10 @@ class JobTasks:
             )
         return found
 
+    def leases(self) -> set[Lease]:
+        """Of the jobs that run or wait."""
+        return {run.lease for run in self._running} | set(self._waiting)
+
     def add(self, leases: Iterable[Lease]) -> None:
         """Jobs to run; `start` starts them."""
         self._waiting.extend(leases)
@@ -132,9 +136,13 @@ class JobTasks:
             self._leave_alone(run)
 
     def sweep(self) -> None:
-        """A task that somebody else cancelled before its first step has ended without a word."""
+        """A task that somebody else cancelled before its first step, or that met a fault of ours,
+        has ended without a word."""
         for run in list(self._running):
-            if run.task is not None and run.task.done():
+            task = run.task
+            if task is not None and task.done():
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    log.error("job %s: the worker failed", run.lease.job.job_id, exc_info=error)
                 self._finish(run, given_back(run.lease.job))
 
     def _wait_no_longer(self) -> None:

@@ -10,12 +10,15 @@ free for it, the others go on.
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
 import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from omniq_typed.context import Lease
 from omniq_typed.core.prefetch import Prefetch
+from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.models import LaneHealth, Outcome, Reservation, Reserved, Settlement
 from omniq_typed.publishing import AsyncPublisher
 from omniq_typed.worker.deliveries import Answer
@@ -25,9 +28,11 @@ from omniq_typed.worker.heartbeat import Heartbeat
 from omniq_typed.worker.job_run import JobRun
 from omniq_typed.worker.job_tasks import WAIT_FOR_SLOT_S, JobTasks
 from omniq_typed.worker.lane import LaneOptions
-from omniq_typed.worker.patience import run_patiently_async
+from omniq_typed.worker.patience import FATAL, run_patiently_async
 from omniq_typed.worker.routing import Route
 from omniq_typed.worker.stopping import StopRequest
+
+log = logging.getLogger("omniq_typed.worker")
 
 MAX_JOBS_PER_CALL = 200
 """More in one call would hold up the server and, with quick handlers, leave it idle while they are
@@ -96,7 +101,16 @@ class QueueLoop:
         try:
             while not self._is_over():
                 self._changed.clear()
-                if not await self._turn():
+                try:
+                    busy = await self._turn()
+                except FATAL:
+                    raise
+                except Exception:
+                    if self._stop.requested:
+                        raise
+                    await self._recover()
+                    continue
+                if not busy:
                     await self._changed.wait()
         finally:
             self._pulse.ended = True
@@ -107,6 +121,15 @@ class QueueLoop:
                 self._stop_due_timer()
                 self._exchange.forget()
                 await self._end_listening()
+
+    async def _recover(self) -> None:
+        """A fault of our own is no reason to take no more jobs."""
+        pulse = self._pulse
+        log.exception("queue %s: the worker itself failed, and goes on", pulse.queue)
+        pulse.restarts += 1
+        self._more = True
+        self._exchange.return_all_but(self.tasks.leases())
+        await asyncio.sleep(reconnect_wait_s(pulse.restarts, random.random()))
 
     def _is_over(self) -> bool:
         """Whether nothing is left to do for a stopping worker."""

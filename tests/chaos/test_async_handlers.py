@@ -16,6 +16,7 @@ import pytest
 
 from omniq_typed import AsyncBus, AsyncCtx, HandlerTimeout, LaneHealth, Reject
 from omniq_typed.models import JobInfo
+from omniq_typed.worker.job_tasks import JobTasks
 from tests.servers import Server, wait_until
 from tests.workers import LONG_S, REGISTRY, Order, Watch, watching
 
@@ -263,6 +264,34 @@ async def test_a_handler_that_blocks_the_loop_is_seen_from_outside_and_told(
     assert "hog_the_loop" in caplog.text
     assert "the event loop turns again" in caplog.text
     assert (job.attempt, job.last_error) == (1, "")
+
+
+async def test_a_fault_of_ours_ends_no_worker(
+    bus: AsyncBus, watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+    start, broken = JobTasks.start, threading.Event()
+
+    @bus.consumer(Order, concurrency=5)
+    async def handler(ctx: AsyncCtx[Order]) -> None:
+        seen.put_nowait((ctx.payload.number, ctx.attempt))
+
+    def start_once_broken(tasks: JobTasks) -> None:
+        if not broken.is_set():
+            broken.set()
+            tasks._waiting.clear()
+            raise ZeroDivisionError("a fault of ours")
+        start(tasks)
+
+    monkeypatch.setattr(JobTasks, "start", start_once_broken)
+    ids = [await bus.publish_json(Order(n)) for n in range(3)]
+    async with at_work(bus):
+        found = [await asyncio.wait_for(seen.get(), LONG_S) for _ in ids]
+        await reaches(watch, ids[2], "completed")
+        assert [lane.restarts for lane in bus.health().lanes] == [1]
+        assert bus.health().ready
+    assert found == [(0, 1), (1, 1), (2, 1)]  # they were given back, no attempt counted
+    assert "the worker itself failed, and goes on" in caplog.text
 
 
 # --- Stopping ------------------------------------------------------------------------------------

@@ -86,6 +86,9 @@ ON_A_QUEUE: dict[str, Callable[[Doors, Any], object]] = {
         queue=q, lane="wait", job_ids=["j"]
     ),
     "set_group_limit": lambda d, q: d.client.set_group_limit(queue=q, gid="g", limit=1),
+    "set_rate_limit": lambda d, q: d.client.set_rate_limit(queue=q, per_s=1),
+    "set_concurrency_limit": lambda d, q: d.client.set_concurrency_limit(queue=q, limit=1),
+    "limits": lambda d, q: d.monitor.limits(q),
     "consume": lambda d, q: d.client.consume(queue=q, handler=handler_for(d.face, print)),
     "stats": lambda d, q: d.monitor.stats(q),
     "stats_many": lambda d, q: d.monitor.stats_many([q]),
@@ -120,6 +123,7 @@ ON_A_JOB: dict[str, Callable[[Doors, Any], object]] = {
 WITH_A_GROUP: dict[str, Callable[[Doors, Any], object]] = {
     "publish": lambda d, g: d.client.publish(queue=Q, payload={}, gid=g),
     "set_group_limit": lambda d, g: d.client.set_group_limit(queue=Q, gid=g, limit=1),
+    "set_rate_limit": lambda d, g: d.client.set_rate_limit(queue=Q, per_s=1, gid=g),
     "group_status": lambda d, g: d.monitor.group_status(Q, [g]),
 }
 
@@ -261,6 +265,24 @@ OTHERS: list[tuple[str, str, list[Any], Callable[[Doors, Any], object]]] = [
         "limit",
         BAD_COUNTS,
         lambda d, v: d.client.set_group_limit(queue=Q, gid="g", limit=v),
+    ),
+    (
+        "set_rate_limit",
+        "per_s",
+        ["1", True, -1, 1e-9, float("nan"), float("inf"), 2_000_000],
+        lambda d, v: d.client.set_rate_limit(queue=Q, per_s=v),
+    ),
+    (
+        "set_rate_limit-burst",
+        "burst",
+        [0, -1, 1.5, True, "1"],
+        lambda d, v: d.client.set_rate_limit(queue=Q, per_s=1, burst=v),
+    ),
+    (
+        "set_concurrency_limit",
+        "limit",
+        [-1, 1.5, True, "1"],
+        lambda d, v: d.client.set_concurrency_limit(queue=Q, limit=v),
     ),
     (
         "promote_delayed",
@@ -610,6 +632,8 @@ def test_the_documented_user_can_do_all_that_a_program_does(
         client.ack_fail(queue=Q, job_id="bad", lease_token=tokens["bad"], error="no")
         client.ack_fail(queue=Q, job_id="s", lease_token=tokens["s"], error="no")
         client.set_group_limit(queue=Q, gid="g", limit=3)
+        client.set_rate_limit(queue=Q, per_s=9, gid="g")
+        client.set_concurrency_limit(queue=Q, limit=None)
         client.reap_expired(queue=Q, now_ms_override=10**12 * 9)
         client.promote_delayed(queue=Q, now_ms_override=10**13)
         client.retry_failed(queue=Q, job_id="bad")
@@ -730,6 +754,8 @@ ACTIONS: dict[str, Callable[[OmniqClient, str], object]] = {
     "promote_delayed": lambda c, _: c.promote_delayed(queue=Q, now_ms_override=10**13),
     "heartbeat": lambda c, t: c.heartbeat(queue=Q, job_id="leased", lease_token=t),
     "set_group_limit": lambda c, _: c.set_group_limit(queue=Q, gid="g", limit=2),
+    "set_rate_limit": lambda c, _: c.set_rate_limit(queue=Q, per_s=2, gid="g"),
+    "set_concurrency_limit": lambda c, _: c.set_concurrency_limit(queue=Q, limit=2),
     "child_ack": lambda c, _: c.child_ack(key="set", child_id="a"),
     "child_ack-last": lambda c, _: c.child_ack(key="single", child_id="a"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.properties.queue_laws import LANES, LawBroken, Queue, deferrals_of
-from tests.properties.queue_model import Job, QueueModel
+from tests.properties.queue_model import Bucket, Job, QueueModel
 
 
 def expect(found: object, expected: object) -> None:
@@ -23,6 +23,8 @@ def check_model(model: QueueModel, queue: Queue) -> None:
     expect(list(queue.groups_ready), model.ready)
     expect(queue.turn, "0" if model.groups_turn else "1")
     expect(queue.paused, model.paused)
+    expect(queue.concurrency or 0, model.concurrency)
+    expect_bucket(queue.rate, model.rate)
     for lane in LANES:
         expect(queue.entered[lane], {job.job_id: job.entered_ms for job in model.in_state(lane)})
     for gid, keys in queue.groups.items():
@@ -32,12 +34,22 @@ def check_model(model: QueueModel, queue: Queue) -> None:
         expect(keys.limit or 0, group.limit)
         expect(keys.ordering == "strict", group.strict)
         expect(keys.held or "", group.held)
+        expect(keys.held is None, not group.held and group.until_ms is None)
+        if group.until_ms is not None:
+            expect(queue.groups_held[gid], group.until_ms)
+        expect_bucket(keys.rate, group.rate)
     expect(set(queue.jobs), set(model.jobs))
     for job_id, stored in queue.jobs.items():
         expected = job_fields(model.jobs[job_id])
         expect({name: stored.get(name, "") for name in expected}, expected)
         expect(deferrals_of(stored), model.jobs[job_id].deferrals)
         expect(_failure(stored), _expected_failure(model.jobs[job_id]))
+
+
+def expect_bucket(stored: str | None, bucket: Bucket | None) -> None:
+    """All digits are stored, so that both reckon with the same numbers."""
+    numbers = bucket and (bucket.per_s, bucket.burst, bucket.tokens, bucket.at_ms)
+    expect(stored and tuple(map(float, stored.split())), numbers)
 
 
 def job_fields(job: Job) -> dict[str, str]:

@@ -7,12 +7,13 @@ the model shares with the scripts does not pass.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 DEFAULT_TIMEOUT_MS = 60_000
 MAX_WAKE_TOKENS = 64
 LANES = ("wait", "active", "delayed", "failed", "completed")
+GROUP_PARTS = ("inflight", "limit", "ordering", "held", "rate")
 
 
 class LawBroken(AssertionError):
@@ -32,6 +33,7 @@ class GroupKeys:
     limit: int | None
     ordering: str | None
     held: str | None
+    rate: str | None
 
     @property
     def slots(self) -> int:
@@ -60,6 +62,8 @@ class Queue:
     turn: str
     paused: bool
     wake: int
+    concurrency: int | None
+    rate: str | None
     jobs: dict[str, dict[str, str]]
     groups: dict[str, GroupKeys]
 
@@ -96,11 +100,12 @@ def read_queue(client: Any, queue: str, ids: Sequence[str], gids: Sequence[str])
     pipe.get(base + "lane:rr")
     pipe.exists(base + "paused")
     pipe.llen(base + "wake")
+    pipe.mget([base + "concurrency", base + "rate"])
     for job_id in ids:
         pipe.hgetall(f"{base}job:{job_id}")
     for gid in gids:
         pipe.lrange(f"{base}g:{gid}:wait", 0, -1)
-        pipe.mget([f"{base}g:{gid}:{part}" for part in ("inflight", "limit", "ordering", "held")])
+        pipe.mget([f"{base}g:{gid}:{part}" for part in GROUP_PARTS])
     replies = iter(_text(pipe.execute()))
 
     keys = frozenset(key.removeprefix(base) for key in next(replies))
@@ -109,6 +114,7 @@ def read_queue(client: Any, queue: str, ids: Sequence[str], gids: Sequence[str])
     entered = {lane: _whole(next(replies)) for lane in LANES}
     stats = {name: int(value) for name, value in next(replies).items()}
     turn, paused, wake = next(replies) or "0", bool(next(replies)), next(replies)
+    concurrency, rate = next(replies)
     jobs = {job_id: fields for job_id in ids if (fields := next(replies))}
     groups = {gid: _group(next(replies), next(replies)) for gid in gids}
     return Queue(
@@ -125,6 +131,8 @@ def read_queue(client: Any, queue: str, ids: Sequence[str], gids: Sequence[str])
         turn=turn,
         paused=paused,
         wake=wake,
+        concurrency=None if concurrency is None else int(concurrency),
+        rate=rate,
         jobs=jobs,
         groups=groups,
     )
@@ -150,13 +158,14 @@ def _whole(scored: Any) -> dict[str, int]:
 
 
 def _group(waiting: list[str], values: list[str | None]) -> GroupKeys:
-    inflight, limit, ordering, held = values
+    inflight, limit, ordering, held, rate = values
     return GroupKeys(
         waiting=waiting,
         inflight=None if inflight is None else int(inflight),
         limit=None if limit is None else int(limit),
         ordering=ordering,
         held=held,
+        rate=rate,
     )
 
 
@@ -241,11 +250,16 @@ def _groups_ready(queue: Queue) -> Iterator[str]:
 
 
 def _groups_held(queue: Queue) -> Iterator[str]:
-    """A strict group waits for a delayed job of its own, until that is due."""
+    """A strict group waits for a delayed job of its own, until that is due; any group that has a
+    rate limit, for its next token."""
     held = {gid: group.held for gid, group in queue.groups.items() if group.held is not None}
     if set(held) != set(queue.groups_held):
         yield f"held heads {held}, listed {queue.groups_held}"
     for gid, job_id in held.items():
+        if job_id == "":
+            if queue.groups[gid].rate is None:
+                yield f"{gid} waits for a token, and needs none"
+            continue
         if queue.groups[gid].ordering != "strict":
             yield f"{gid} is not strict and waits for {job_id}"
         if queue.delayed.get(job_id) != queue.groups_held[gid]:
@@ -291,8 +305,11 @@ def _counters(queue: Queue) -> Iterator[str]:
 
 
 def _wake(queue: Queue) -> Iterator[str]:
-    """Where something can be taken, a token lies there for the next idle worker."""
+    """Where something can be taken, a token lies there for the next idle worker. Of a queue that
+    has a rate limit workers know themselves when they can."""
     takeable = not queue.paused and bool(queue.wait or queue.groups_ready)
+    if queue.rate or (queue.concurrency and len(queue.active) >= queue.concurrency):
+        takeable = False
     if takeable and not queue.wake:
         yield f"no token, though there is {queue.wait}, {queue.groups_ready}"
     if queue.wake > MAX_WAKE_TOKENS:
@@ -304,10 +321,9 @@ def _keys(queue: Queue) -> Iterator[str]:
     expected = {f"job:{job_id}" for job_id in queue.jobs}
     expected |= {f"idx:{lane}" for lane in LANES}
     expected |= {"wait", "failed", "completed", "delayed", "active", "groups:ready", "groups:held"}
-    expected |= {"stats", "has_groups", "lane:rr", "paused", "wake"}
+    expected |= {"stats", "has_groups", "lane:rr", "paused", "wake", "rate", "concurrency"}
     for gid in queue.groups:
-        expected |= {f"g:{gid}:{part}" for part in ("wait", "inflight", "limit", "ordering")}
-        expected.add(f"g:{gid}:held")
+        expected |= {f"g:{gid}:{part}" for part in ("wait", *GROUP_PARTS)}
     if stray := queue.keys - expected:
         yield f"stray {sorted(stray)}"
 
@@ -325,6 +341,7 @@ def check_step(
     have put at the head of their lane. Raises LawBroken."""
     for law, problems in (
         ("group_limit", _group_limit(after, granted)),
+        ("concurrency", _concurrency(after, granted)),
         ("fifo", _fifo(before, after, granted, to_head)),
         ("deferral", _deferral(before, after)),
     ):
@@ -337,6 +354,37 @@ def _group_limit(after: Queue, granted: Sequence[str]) -> Iterator[str]:
     for gid in {after.jobs[job_id].get("gid", "") for job_id in granted} - {""}:
         if len(after.running_of(gid)) > after.groups[gid].slots:
             yield f"{gid} runs {after.running_of(gid)}: {after.groups[gid]}"
+
+
+def _concurrency(after: Queue, granted: Sequence[str]) -> Iterator[str]:
+    """A queue that gave a lease is within its limit; a lowered limit stops nothing that runs."""
+    if granted and after.concurrency and len(after.active) > after.concurrency:
+        yield f"runs {sorted(after.active)}, of at most {after.concurrency}"
+
+
+@dataclass
+class Starts:
+    """The starts of a queue or group since its rate limit was set, and the law that holds for them.
+    `passed_ms`: how far the clock has moved in all, forth and back."""
+
+    per_s: float
+    burst: int
+    begun: list[tuple[int, str]] = field(default_factory=list)
+    """When by `passed_ms`, and which job."""
+
+    def undo(self, job_id: str) -> None:
+        """The job was given back unstarted."""
+        times = [at for at, (_, each) in enumerate(self.begun) if each == job_id]
+        for at in times[-1:]:
+            del self.begun[at]
+
+    def check(self, passed_ms: int) -> None:
+        """No more in any time than the burst, and what the time allows."""
+        for nth, (at_ms, _) in enumerate(self.begun):
+            since = len(self.begun) - nth
+            allowed = self.burst + self.per_s * (passed_ms - at_ms) / 1000
+            if since > allowed + 0.001:
+                raise LawBroken("rate", f"{since} started in {passed_ms - at_ms} ms: {self}")
 
 
 def _fifo(

@@ -7,6 +7,7 @@ against the model's, and what Redis holds against the model. Time is passed to e
 from __future__ import annotations
 
 import itertools
+import math
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from omniq_typed.core import admin, maintain, observe
+from omniq_typed.core import admin, limits, maintain, observe
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import enqueue
 from omniq_typed.core.keys import queue_keys
@@ -28,6 +29,7 @@ from tests.properties.model_match import check_model, expect
 from tests.properties.queue_laws import (
     LANES,
     Queue,
+    Starts,
     check_state,
     check_step,
     check_unchanged,
@@ -47,6 +49,7 @@ from tests.properties.queue_plans import (
     job_plans,
     keep_completed,
     lease_choices,
+    rates,
     some_ids,
     some_plans,
     upkeeps,
@@ -88,6 +91,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.now = self.latest = START_MS
         self.prefixes = (f"t{number}" for number in itertools.count())
         self.leases: list[tuple[str, str]] = []
+        self.passed_ms = 0
+        self.starts: dict[str, Starts] = {}
         self.before = self.read()
 
     def teardown(self) -> None:
@@ -172,6 +177,7 @@ class QueueMachine(RuleBasedStateMachine):
             unchanged=all(one.status == "ERR" for one in expected),
             to_head={one.job_id for one in expected if one.status == "RELEASED"},
         )
+        self.note_unstarted(one.job_id for one in reply if one.status == "RELEASED")
         self.count_settled(settlements, reply)
 
     @precondition(lambda self: self.before.active)
@@ -278,6 +284,26 @@ class QueueMachine(RuleBasedStateMachine):
         self.check(done, expected, unchanged=not expected)
         self.count("OK" if done else "STRICT_GROUP")
 
+    @precondition(lambda self: self.model.jobs and self.is_news("set_rate_limit"))
+    @rule(gid=st.sampled_from(["", *GIDS]), per_s=rates, burst=st.sampled_from([None, 1, 2, 3]))
+    def set_rate_limit(self, gid: str, per_s: float | None, burst: int | None) -> None:
+        command = limits.set_rate_limit(
+            self.queue, per_s, burst=burst, gid=gid or None, now_ms=self.now
+        )
+        burst = burst or max(math.ceil(per_s or 0), 1)
+        self.model.set_rate(self.now, gid, per_s or 0, burst)
+        self.starts.pop(gid, None)
+        if per_s:
+            self.starts[gid] = Starts(per_s, burst)
+        self.check(self.run("set_rate_limit", command), None)
+
+    @precondition(lambda self: self.model.jobs and self.is_news("set_concurrency_limit"))
+    @rule(limit=st.sampled_from([None, 1, 2, 3]))
+    def set_concurrency_limit(self, limit: int | None) -> None:
+        self.model.concurrency = limit or 0
+        command = limits.set_concurrency_limit(self.queue, limit)
+        self.check(self.run("set_concurrency_limit", command), None)
+
     @precondition(lambda self: self.model.jobs and self.is_news("look"))
     @rule(offset=st.integers(0, 1), limit=st.integers(1, 4), reverse=st.booleans())
     def look(self, offset: int, limit: int, reverse: bool) -> None:
@@ -330,7 +356,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     def wait(self, ms: int | None) -> None:
         """Time passes; None: until the next delayed job or lease end falls due."""
+        before = self.now
         self.now = max(self.now, self.model.next_due_ms()) if ms is None else self.now + ms
+        self.passed_ms += abs(self.now - before)
         self.latest = max(self.latest, self.now)
 
     def do_reserve(
@@ -345,6 +373,7 @@ class QueueMachine(RuleBasedStateMachine):
         prefix = next(self.prefixes)
         held = self.held()
         running = [(job.job_id, job.lease_token) for job in self.model.in_state("active")]
+        tokens_due = any(until_ms <= self.now for until_ms, _ in self.model.throttled())
         given_back = {job_id for job_id, token in running if token.startswith(f"{lost}-")}
         expected = self.model.reserve(self.now, limit, prefix, settlements, keep, upkeep, lost)
         command = reserve(
@@ -363,7 +392,8 @@ class QueueMachine(RuleBasedStateMachine):
             reply,
             expected,
             # It drops wake tokens that nobody needs, so only a reserve of nothing changes nothing.
-            unchanged=not (limit or expected.reaped or expected.promoted) and nothing_settled,
+            unchanged=not (limit or expected.reaped or expected.promoted or tokens_due)
+            and nothing_settled,
             granted=[job.job_id for job in reply.jobs],
             # A head that fails, is held and promoted in this one call was not held before it.
             to_head=held
@@ -373,8 +403,23 @@ class QueueMachine(RuleBasedStateMachine):
             | {i for i in self.before.active if self.before.jobs[i].get("gid") in STRICT_GIDS},
         )
         self.leases += [(job.job_id, job.lease_token) for job in reply.jobs]
+        self.note_unstarted(given_back)
+        self.note_unstarted(one.job_id for one in reply.settled if one.status == "RELEASED")
+        self.note_starts(job.job_id for job in reply.jobs)
         self.count("PAUSED" if reply.paused else f"{len(reply.jobs)} jobs")
         self.count_settled(settlements, reply.settled)
+
+    def note_starts(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            for gid in {"", self.model.jobs[job_id].gid} & self.starts.keys():
+                self.starts[gid].begun.append((self.passed_ms, job_id))
+        for starts in self.starts.values():
+            starts.check(self.passed_ms)
+
+    def note_unstarted(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            for starts in self.starts.values():
+                starts.undo(job_id)
 
     def lease(self, choice: LeaseChoice) -> tuple[str, str]:
         """An id and a token; made up where there is no lease yet."""

@@ -5,6 +5,7 @@ No clock and no Redis: every operation is given the time, and answers what the c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -68,12 +69,46 @@ class Job:
 
 
 @dataclass
+class Bucket:
+    """A rate limit: `tokens` at the time `at_ms`."""
+
+    per_s: float
+    burst: int
+    tokens: float
+    at_ms: int
+
+    def filled(self, now: int) -> float:
+        passed = max(now - self.at_ms, 0)
+        return min(self.burst, self.tokens + passed * self.per_s / 1000)
+
+    def whole(self, now: int) -> int:
+        return max(math.floor(self.filled(now) + 0.000001), 0)
+
+    def next_ms(self, now: int) -> int:
+        return now + max(math.ceil((0.999999 - self.filled(now)) * 1000 / self.per_s), 1)
+
+    def take(self, now: int, count: int = 1) -> None:
+        self.tokens, self.at_ms = self.filled(now) - count, now
+
+    def put_back(self, now: int, jobs: Sequence[Job]) -> None:
+        """What has come in since a job was leased counts against its token."""
+        credit = 0.0
+        for job in jobs:
+            passed = max(now - job.last_started_ms, 0)
+            credit += max(1 - passed * self.per_s / 1000, 0)
+        self.tokens, self.at_ms = min(self.burst, self.filled(now) + credit), now
+
+
+@dataclass
 class Group:
-    """`limit` 0: nobody has set one. `held`: the failed head that a strict group waits for."""
+    """`limit` 0: nobody has set one. `held`: the failed head that a strict group waits for.
+    `until_ms`: when there is a token again, where it waits for one."""
 
     limit: int = 0
     strict: bool = False
     held: str = ""
+    rate: Bucket | None = None
+    until_ms: int | None = None
     waiting: list[str] = field(default_factory=list)
 
     @property
@@ -94,6 +129,8 @@ class QueueModel:
         self.ready: list[str] = []
         self.groups_turn = True
         self.paused = False
+        self.rate: Bucket | None = None
+        self.concurrency = 0
 
     # What is where
 
@@ -108,7 +145,13 @@ class QueueModel:
 
     def next_due_ms(self) -> int:
         due = [job.due_ms for job in self.in_state("delayed")]
-        return min(due + [job.lock_until_ms for job in self.in_state("active")], default=0)
+        due += [job.lock_until_ms for job in self.in_state("active")]
+        return min(due + [until_ms for until_ms, _ in self.throttled()], default=0)
+
+    def throttled(self) -> list[tuple[int, str]]:
+        """Groups that wait for a token, and until when."""
+        found = [(group.until_ms, gid) for gid, group in self.groups.items()]
+        return [(until_ms, gid) for until_ms, gid in found if until_ms is not None]
 
     def is_current(self, job_id: str, token: str) -> bool:
         return self._lease(job_id, token) == ""
@@ -169,15 +212,18 @@ class QueueModel:
         reaped = self.reap(now, upkeep)
         promoted = self.promote(now, upkeep)
         granted: list[Reserved] = []
-        while not self.paused and len(granted) < limit:
-            job = self._take()
+        room = 0 if self.paused else min(limit, self._room(now))
+        while len(granted) < room:
+            job = self._take(now)
             if job is None:
                 break
             granted.append(self._grant(now, job, f"{token_prefix}-{len(granted) + 1}"))
+        if self.rate and granted:
+            self.rate.take(now, len(granted))
         return Reservation(
             paused=self.paused,
             now_ms=now,
-            next_due_ms=self.next_due_ms(),
+            next_due_ms=self._next_due_of(now, limit),
             promoted=promoted,
             reaped=reaped,
             settled=tuple(settled),
@@ -187,23 +233,63 @@ class QueueModel:
     def _give_back_lost(self, now: int, prefix: str) -> None:
         """The last one first, so that the first one stands at the head."""
         lost = [job for job in self.in_state("active") if job.lease_token.startswith(f"{prefix}-")]
-        for job in sorted(lost, key=lambda job: -int(job.lease_token.rpartition("-")[2])):
+        lost.sort(key=lambda job: -int(job.lease_token.rpartition("-")[2]))
+        for job in lost:
             job.attempt -= 1
             self._release(now, job)
             self._refresh(job.gid)
+        self._return_tokens(now, lost)
 
-    def _take(self) -> Job | None:
+    def _room(self, now: int) -> int:
+        """How many jobs the limits of the queue allow to start."""
+        rooms = [10**9]
+        if self.concurrency:
+            rooms.append(self.concurrency - len(self.in_state("active")))
+        if self.rate:
+            rooms.append(self.rate.whole(now))
+        return max(min(rooms), 0)
+
+    def _next_due_of(self, now: int, limit: int) -> int:
+        """For a worker that wanted so many jobs: also when there is a token for what is left."""
+        due = self.next_due_ms()
+        looked = limit > 0 and not self.paused and (self.wait or self.ready)
+        if looked and self.rate and self.rate.whole(now) == 0:
+            return min(due or 10**15, self.rate.next_ms(now))
+        return due
+
+    def _return_tokens(self, now: int, unstarted: Sequence[Job]) -> None:
+        if self.rate and unstarted:
+            self.rate.put_back(now, unstarted)
+        for gid in dict.fromkeys(job.gid for job in unstarted):
+            rate = self.group(gid).rate if gid else None
+            if rate:
+                rate.put_back(now, [job for job in unstarted if job.gid == gid])
+                self._unthrottle(gid)
+
+    def _unthrottle(self, gid: str) -> None:
+        self.group(gid).until_ms = None
+        self._refresh(gid)
+
+    def _take(self, now: int) -> Job | None:
         """By turns from the groups and from the ungrouped lane; who has nothing is passed over."""
-        if self.ready and (self.groups_turn or not self.wait):
+        while self.ready and (self.groups_turn or not self.wait):
             gid = self.ready.pop(0)
-            job_id = self.group(gid).waiting.pop(0)
-        elif self.wait:
-            gid, job_id = "", self.wait.pop(0)
-        else:
-            return None
+            group = self.group(gid)
+            if group.rate and group.rate.whole(now) == 0:
+                group.until_ms = group.rate.next_ms(now)
+                continue
+            return self._start(now, group.waiting.pop(0), gid)
+        return self._start(now, self.wait.pop(0), "") if self.wait else None
+
+    def _start(self, now: int, job_id: str, gid: str) -> Job:
         self.groups_turn = not self.groups_turn
         job = self.jobs[job_id]
         job.state = "active"
+        group = self.group(gid) if gid else Group()
+        if group.rate:
+            group.rate.take(now)
+            if group.rate.whole(now) == 0 and group.waiting and self.inflight(gid) < group.slots:
+                group.until_ms = group.rate.next_ms(now)
         self._refresh(gid)
         return job
 
@@ -245,6 +331,8 @@ class QueueModel:
         self, now: int, settlements: Sequence[Settlement], keep_completed: int
     ) -> list[Settled]:
         results = [self._settle_one(now, settlement) for settlement in settlements]
+        released = [one.job_id for one in results if one.status == "RELEASED"]
+        self._return_tokens(now, [self.jobs[job_id] for job_id in released])
         if any(result.status == "OK" for result in results):
             for job_id in self.completed[keep_completed:]:
                 del self.jobs[job_id]
@@ -293,6 +381,7 @@ class QueueModel:
         self._delay(now, job, now + delay_ms)
         if job.gid and self.group(job.gid).strict:
             self.group(job.gid).held = job.job_id
+            self.group(job.gid).until_ms = None
         return Settled(job.job_id, "RETRY", str(job.due_ms))
 
     def _lease(self, job_id: str, token: str) -> str:
@@ -333,9 +422,25 @@ class QueueModel:
             job.queued_ms = now
             self._enter(now, job, at_head=was_held)
             self._refresh(job.gid)
+        held = [(group.held, gid) for gid, group in self.groups.items() if group.held]
+        waiting = [(self.jobs[job_id].due_ms, gid) for job_id, gid in held] + self.throttled()
+        for _, gid in sorted(each for each in waiting if each[0] <= now)[:limit]:
+            if not self.group(gid).held:
+                self._unthrottle(gid)
         return len(due[:limit])
 
     # Operators
+
+    def set_rate(self, now: int, gid: str, per_s: float, burst: int) -> None:
+        """`per_s` 0: no limit."""
+        old = self.group(gid).rate if gid else self.rate
+        tokens = min(old.filled(now), burst) if old else burst
+        rate = Bucket(per_s, burst, tokens, now) if per_s else None
+        if gid:
+            self.group(gid).rate = rate
+            self._unthrottle(gid)
+        else:
+            self.rate = rate
 
     def retry_failed(self, now: int, job_ids: Sequence[str]) -> list[BatchResult]:
         return [self._retry_failed_one(now, job_id) for job_id in job_ids]
@@ -420,7 +525,8 @@ class QueueModel:
         if not gid:
             return
         group = self.group(gid)
-        can_grant = group.waiting and self.inflight(gid) < group.slots and not group.held
+        waits = group.held or group.until_ms is not None
+        can_grant = group.waiting and self.inflight(gid) < group.slots and not waits
         if not can_grant and gid in self.ready:
             self.ready.remove(gid)
         elif can_grant and gid not in self.ready:

@@ -106,3 +106,4 @@ waits = st.sampled_from([0, 0, 0, None, None, 1, 500, 1000, 3000, 5000, 60_000, 
 """Backwards: a fail-over to a server whose clock is late."""
 keep_completed = st.sampled_from([1, 0, 2, 100])
 upkeeps = st.sampled_from([100, 0, 1, 2])
+rates = st.sampled_from([None, 0.5, 1, 3, 1000 / 3])

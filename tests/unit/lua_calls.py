@@ -59,6 +59,8 @@ def _value(shape: Json, raw: bytes) -> Any:
             return option["literal"]
         if option.get("type") == "int" and raw.isdigit():
             return int(raw)
+        if option.get("type") == "number":
+            return float(raw)
         if option.get("type") in ("text", "bytes"):
             return raw.decode() if option["type"] == "text" else raw
     raise AssertionError(f"{raw!r} is no {shape}")

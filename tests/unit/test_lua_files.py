@@ -155,6 +155,7 @@ def test_derived_lists_exactly_the_keys_that_are_built(name: str) -> None:
     ), "a part of a group that is no literal cannot be checked"
     if "job_key" in reachable(name):
         derived.add("job:ID")
+    derived |= set(re.findall(r"limit_key\([^()]+, '(\w+)'\)", code))
     if "type_key" in reachable(name):
         (types,) = (key.decode() for key in keys.schema_keys())
         derived.add(f"{types.removesuffix('types')}type:NAME")

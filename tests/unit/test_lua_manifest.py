@@ -16,6 +16,7 @@ from omniq_typed.core import (
     admin,
     children,
     enqueue,
+    limits,
     maintain,
     observe,
     reserve,
@@ -158,6 +159,12 @@ CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
     (admin.resume("q"), {}),
     (admin.is_paused("q"), {}),
     (admin.set_group_limit("q", "g", 4, now_ms=9), {**NOW, "gid": "g", "limit": 4}),
+    (
+        limits.set_rate_limit("q", 2.5, burst=4, gid="g", now_ms=9),
+        {**NOW, "gid": "g", "per_s": 2.5, "burst": 4},
+    ),
+    (limits.set_concurrency_limit("q", 4), {"limit": 4, **CHECKED}),
+    (limits.read_limits("q"), {}),
     (
         admin.retry_failed_batch("q", ["a", "b"], now_ms=9),
         {**NOW, "ids": [{"id": "a"}, {"id": "b"}]},
@@ -323,6 +330,10 @@ def moves_by_hand() -> Iterator[Command[Any]]:
     yield admin.remove_jobs_batch("q", "wait", ["job-1", "job-7", "late", "nobody", "job-3"])
     yield from (too_many(name) for name in LIMITED)
     yield from [admin.set_group_limit("q", "g", limit) for limit in (1, 2)]
+    yield limits.read_limits("q")
+    yield limits.set_rate_limit("q", 0.5)
+    yield limits.set_concurrency_limit("q", 3)
+    yield limits.read_limits("q")
 
 
 LIMITED = {

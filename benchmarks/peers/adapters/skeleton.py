@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 QUEUE = "bench"
@@ -87,8 +88,12 @@ class Recorder:
 recorder = Recorder()
 
 
+class NotOffered(Exception):
+    """The queue has no such way."""
+
+
 class Adapter:
-    """One queue. Methods may be plain or async; one that a queue has no way for stays None."""
+    """One queue. Methods may be plain or async."""
 
     in_flight: ClassVar[bool] = False
     """Whether `publish` is async, so that many may be under way at once."""
@@ -102,18 +107,27 @@ class Adapter:
     def close(self) -> Any:
         """Lets its connections go."""
 
-    publish: Callable[[dict[str, Any]], Any]
-    """One order."""
-    publish_many: Callable[[list[dict[str, Any]]], Any] | None = None
-    """Some orders in the queue's own way of doing it at once."""
-    publish_later: Callable[[dict[str, Any], int], Any] | None = None
-    """An order that falls due at a time in ms since 1970."""
-    publish_in_flight: Callable[[dict[str, Any]], Awaitable[Any]] | None = None
-    """One order, where async publishing is another door than `publish`."""
-    work: Callable[[str, int], Any]
-    """Runs a worker for ever: with a handler of the kind "quick" (the queue's quickest that does
-    nothing), "async" (an async one that does nothing) or "wait" (async, waits WAIT_S), and that
-    many jobs at once (0: as the queue does best)."""
+    def publish(self, order: dict[str, Any]) -> Any:
+        """One order."""
+        raise NotOffered
+
+    def publish_many(self, orders: list[dict[str, Any]]) -> Any:
+        """Some orders in the queue's own way of doing it at once."""
+        raise NotOffered
+
+    def publish_later(self, order: dict[str, Any], due_ms: int) -> Any:
+        """An order that falls due at a time in ms since 1970."""
+        raise NotOffered
+
+    def publish_in_flight(self, order: dict[str, Any]) -> Any:
+        """One order, where async publishing is another door than `publish`."""
+        raise NotOffered
+
+    def work(self, kind: str, at_once: int) -> Any:
+        """Runs a worker for ever: with a handler of the kind "quick" (the queue's quickest that
+        does nothing), "async" (an async one that does nothing) or "wait" (async, waits WAIT_S), and
+        that many jobs at once (0: as the queue does best)."""
+        raise NotOffered
 
 
 class Publishing:
@@ -122,7 +136,7 @@ class Publishing:
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
         self._numbers = itertools.count()
-        self._orders: dict[str, Callable[[dict[str, Any]], Awaitable[float | None]]] = {
+        self._orders: dict[str, Callable[[dict[str, Any]], Awaitable[float]]] = {
             "one": self._one,
             "bulk": self._bulk,
             "in_flight": self._in_flight,
@@ -136,7 +150,10 @@ class Publishing:
         answer({"ready": True})
         async for line in lines:
             asked = json.loads(line)
-            answer({"seconds": await self._orders[asked["do"]](asked)})
+            try:
+                answer({"seconds": await self._orders[asked["do"]](asked)})
+            except NotOffered:
+                answer({"seconds": None})
         await settled(self._adapter.close())
 
     async def _one(self, asked: dict[str, Any]) -> float:
@@ -151,22 +168,17 @@ class Publishing:
                 publish(order(number, now_us()))
         return time.perf_counter() - started
 
-    async def _bulk(self, asked: dict[str, Any]) -> float | None:
+    async def _bulk(self, asked: dict[str, Any]) -> float:
         publish_many = self._adapter.publish_many
-        if publish_many is None:
-            return None
         numbers = iter(self._take(asked))
         started = time.perf_counter()
         while some := list(itertools.islice(numbers, PER_BULK)):
             await settled(publish_many([order(number) for number in some]))
         return time.perf_counter() - started
 
-    async def _in_flight(self, asked: dict[str, Any]) -> float | None:
-        publish = self._adapter.publish_in_flight
-        if publish is None:
-            if not self._adapter.in_flight:
-                return None
-            publish = self._adapter.publish
+    async def _in_flight(self, asked: dict[str, Any]) -> float:
+        adapter = self._adapter
+        publish = adapter.publish if adapter.in_flight else adapter.publish_in_flight
         numbers = iter(self._take(asked))
         await publish(order(next(numbers)))  # connects
 
@@ -189,11 +201,9 @@ class Publishing:
             await settled(self._adapter.publish(order(number, int(due * 1e6))))
         return time.monotonic() - started
 
-    async def _later(self, asked: dict[str, Any]) -> float | None:
+    async def _later(self, asked: dict[str, Any]) -> float:
         """Jobs that fall due one every `every_ms`, the first after `first_ms`."""
         publish_later = self._adapter.publish_later
-        if publish_later is None:
-            return None
         first_ms = int(time.time() * 1000) + asked["first_ms"]
         ahead_us = now_us() - time.time_ns() // 1000
         for index, number in enumerate(self._take(asked)):
@@ -201,12 +211,12 @@ class Publishing:
             await settled(publish_later(order(number, due_ms * 1000 + ahead_us), due_ms))
         return 0.0
 
-    async def _fill(self, asked: dict[str, Any]) -> float | None:
+    async def _fill(self, asked: dict[str, Any]) -> float:
         """The quickest way to a full queue."""
-        if self._adapter.publish_many is not None:
-            return await self._bulk(asked)
-        seconds = await self._in_flight({**asked, "at_once": 100})
-        return await self._one(asked) if seconds is None else seconds
+        for way in (self._bulk, self._in_flight):
+            with suppress(NotOffered):
+                return await way({**asked, "at_once": 100})
+        return await self._one(asked)
 
     def _take(self, asked: dict[str, Any]) -> list[int]:
         return list(itertools.islice(self._numbers, asked["count"]))

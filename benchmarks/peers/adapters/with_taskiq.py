@@ -23,13 +23,12 @@ class Taskiq(Adapter):
         self._broker = RedisStreamBroker(url, queue_name=QUEUE, consumer_id="0")
         self._kind = "quick"
 
-        @self._broker.task(task_name="order")
         async def on_order(order: Order) -> None:
             if self._kind == "wait":
                 await asyncio.sleep(WAIT_S)
             recorder.note(order.at_us)
 
-        self._task = on_order
+        self._task: Any = self._broker.task(task_name="order")(on_order)
 
     async def open(self) -> None:
         await self._broker.startup()

@@ -25,13 +25,12 @@ class Streaq(Adapter):
             redis_url=self.url, queue_name=QUEUE, concurrency=at_once, handle_signals=False
         )
 
-        @self._worker.task(name="on_order", ttl=0, silent=True)
         async def on_order(order: dict[str, Any]) -> None:
             if kind == "wait":
                 await asyncio.sleep(WAIT_S)
             recorder.note(order["at_us"])
 
-        self._task = on_order
+        self._task: Any = self._worker.task(name="on_order", ttl=0, silent=True)(on_order)
 
     async def open(self) -> None:
         await self._worker.__aenter__()

@@ -27,11 +27,10 @@ class CeleryQueue(Adapter):
             broker_connection_retry_on_startup=True,
         )
 
-        @self._app.task(name="on_order", pydantic=True)
         def on_order(order: Order) -> None:
             recorder.note(order.at_us)
 
-        self._task = on_order
+        self._task: Any = self._app.task(name="on_order", pydantic=True)(on_order)
 
     def publish(self, order: dict[str, Any]) -> None:
         self._task.apply_async((order,))

@@ -48,12 +48,12 @@ class Streams(Adapter):
             }
         )
 
-        @broker.subscriber(**source, max_workers=at_once or 1)
         async def on_order(order: Order) -> None:
             if kind == "wait":
                 await asyncio.sleep(WAIT_S)
             recorder.note(order.at_us)
 
+        broker.subscriber(**source, max_workers=at_once or 1)(on_order)
         await FastStream(broker, logger=None).run()
 
 

@@ -18,11 +18,10 @@ class Huey(Adapter):
         super().__init__(url)
         self._huey = RedisHuey(QUEUE, url=url, results=False)
 
-        @self._huey.task()
         def on_order(order: dict[str, Any]) -> None:
             recorder.note(order["at_us"])
 
-        self._task = on_order
+        self._task: Any = self._huey.task()(on_order)
 
     def publish(self, order: dict[str, Any]) -> None:
         self._task(order)

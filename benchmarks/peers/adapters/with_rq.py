@@ -12,7 +12,7 @@ from rq import Queue, SimpleWorker
 
 from benchmarks.peers.adapters.skeleton import QUEUE, Adapter, main, recorder
 
-HANDLER = f"{__package__}.rq.on_order"
+HANDLER = f"{__package__}.with_rq.on_order"
 
 
 def on_order(order: dict[str, Any]) -> None:
