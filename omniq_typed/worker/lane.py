@@ -119,6 +119,8 @@ class Lane:
                 reservation = answer.reservation
                 if reservation.jobs:
                     self._idle = False
+                    if self.door.listener is self.pulse:
+                        self.door.leave(self.pulse)  # wherever it got them: another is to listen
                     self._work_off(answer)
                 elif self._ends and not self.deliveries.is_loaded:
                     return
@@ -253,8 +255,6 @@ class Lane:
             self._asked = 0  # so that it does not listen again, but asks: see `run`
             return _nothing()
         self.door.note(answer.reservation, time.monotonic())
-        if answer.reservation.jobs:
-            self.door.leave(self.pulse)
         return answer
 
     def _hear(self) -> Answer | None:

@@ -212,6 +212,22 @@ def test_all_lanes_come_to_work_when_there_is_work(server: Server, watch: Watch)
             watch.reaches("orders", each, "completed")
 
 
+def test_all_lanes_come_to_work_after_the_connection_of_the_one_that_listened_broke(
+    server: Server, watch: Watch
+) -> None:
+    """It finds jobs where it reconnects, and not where it listens."""
+    all_in = threading.Barrier(3)
+    with at_work(server.url, lambda ctx: all_in.wait(LONG_S), concurrency=3):
+        wait_until(
+            lambda: server.command("INFO", "clients")["blocked_clients"] == 1, "it waits", LONG_S
+        )
+        with server.client() as killer:
+            killer.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            ids = published(watch, range(3))
+        for each in ids:
+            watch.reaches("orders", each, "completed")
+
+
 def test_a_delayed_job_is_on_time_though_the_server_looks_at_its_clock_once_a_second(
     server: Server, watch: Watch
 ) -> None:
