@@ -160,11 +160,13 @@ class QueueLoop:
 
     # --- How many jobs to take -------------------------------------------------------------------
 
-    def _room(self) -> int:
-        """Jobs to ask for: for the free slots, and ahead where handlers are quick."""
+    def _room(self, shared: int = 0) -> int:
+        """Jobs to ask for: for the free slots, and ahead where handlers are quick. `shared`: slots
+        that are held for the call that listens, but count as free."""
         if self._stop.requested:
             return 0
-        return max(0, min(self._free_slots() + self._prefetch.wanted() - 1, MAX_JOBS_PER_CALL))
+        room = self._free_slots() + shared + self._prefetch.wanted() - 1
+        return max(0, min(room, MAX_JOBS_PER_CALL))
 
     def _free_slots(self) -> int:
         return self.tasks.slots - self.tasks.held - self._held
@@ -196,8 +198,12 @@ class QueueLoop:
 
     async def _call(self) -> None:
         self._measure()
-        self._due = False
         room = self._room()
+        if self._due and not room:
+            # What falls due now wakes nobody, if it is the time of the next job under a rate limit.
+            # So for once the call that listens has to share its slots; see `_accept`.
+            room = self._room(shared=self._held)
+        self._due = False
         answer = await self._exchange.settle_and_reserve(room)
         self._called_at = time.monotonic()
         await self._accept(answer, room)
@@ -214,6 +220,8 @@ class QueueLoop:
             self.tasks.add(self._exchange.take(*answer))
             await self._learn(reservation.jobs)
             self.tasks.start()
+            if self._prefetch.wanted() == 1:
+                self.tasks.give_back_waiting()  # more than there were slots; others may have some
 
     async def _learn(self, jobs: Sequence[Reserved]) -> None:
         """Where that is broken off by a stop, the jobs are given back."""
