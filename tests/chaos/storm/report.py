@@ -21,9 +21,9 @@ SAME = 40
 
 def complaint(verdict: Verdict) -> str:
     """The seed, what is broken, and what happened around."""
-    lines = [
-        f"seed {verdict.seed}, {verdict.server}; python -m tests.chaos.storm --seed {verdict.seed}"
-    ]
+    seed, server = verdict.seed, verdict.server
+    command = f"python -m tests.chaos.storm --seed {seed} --server {server.split()[0].lower()}"
+    lines = [f"seed {seed}, {server}; {command}"]
     for law, breaches in verdict.breaches.items():
         if not breaches:
             continue
