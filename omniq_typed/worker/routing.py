@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from omniq_typed.core.arguments import check_seconds
 from omniq_typed.core.backoff import JobBackoff
 from omniq_typed.core.command import Steps
+from omniq_typed.core.keys import check_queue
 from omniq_typed.core.payloads import decode_untyped
 from omniq_typed.errors import InvalidMessageType, UndecodableJob
 from omniq_typed.messages.codec import decode
@@ -255,7 +256,7 @@ def untyped_route(
     """A queue whose jobs are plain dicts and lists, all for one handler. Raises InvalidArgument."""
     if timeout_s is not None:
         check_seconds("timeout_s", timeout_s)
-    route = Route(queue)
+    route = Route(check_queue(queue))
     name = getattr(handler, "__qualname__", repr(handler))
     route.add(Consumer(queue, handler, JobBackoff(), concurrency=1, name=name, timeout_s=timeout_s))
     return route
