@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INTEROP_VENV := .venv-interop
 PEERS_VENV := .venv-peers
+QUEUES_VENV := .venv-peers-queues
 OMNIQ_VERSION := 4.0.0
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
@@ -24,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long test-all interop types lint format schemas bench clean
+.PHONY: help demo test test-long test-all interop types lint format schemas bench chaos soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -60,14 +61,22 @@ schemas: $(VENV)/.dev ## Is schemas/ current, and compatible with that at the re
 	$(BIN)/omniq-typed schema export examples.all_messages --check
 	$(BIN)/omniq-typed schema check examples.all_messages --against git:$(BASE)
 
-bench: $(VENV)/.dev ## What operations and checks cost, and strategies of payloads beside other tools
+bench: $(VENV)/.bench ## Beside other queues, with chart: about 25 minutes; then what operations, jobs and checks cost
+	$(BIN)/python -m benchmarks.peers --home $(QUEUES_VENV) $(ARGS)
+	$(BIN)/python -m benchmarks.profile_job --write
 	$(BIN)/python -m benchmarks.operation_cost
 	$(BIN)/python -m benchmarks.checking_cost
 	$(BIN)/python -m benchmarks.schema_check_cost
 	$(BIN)/python -m benchmarks.payload_strategies --venv $(PEERS_VENV)
 
+chaos: $(VENV)/.dev ## 20,000 jobs through hundreds of faults, judged; the report goes to docs/chaos.md
+	$(BIN)/python -m tests.chaos.storm --long --report docs/chaos.md $(ARGS)
+
+soak: $(VENV)/.dev ## Half an hour at half load: does memory grow?
+	$(BIN)/python -m tests.chaos.storm.soak $(ARGS)
+
 clean: ## Remove environments, builds and caches
-	rm -rf $(VENV) $(INTEROP_VENV) $(PEERS_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(INTEROP_VENV) $(PEERS_VENV) $(QUEUES_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp per extra; touched last, so that an install cut short is done again. .dev comes after .demo: two pips at
@@ -83,6 +92,10 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: pyproject.toml $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
 $(INTEROP_VENV)/.omniq: Makefile

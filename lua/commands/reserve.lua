@@ -107,6 +107,11 @@ if not paused and limit > 0 then
   end
 else
   available = math.max(available, wakes_by_slots(q, lost + ended + reaped))
+  if not paused and redis.call('EXISTS', q.wait, q.groups_ready) > 0
+    and redis.call('EXISTS', q.wake) == 0 then
+    -- Asked by a worker for those that wait: a limit may let go of what is there.
+    available = math.max(available, 1)
+  end
 end
 if not paused then
   wake_workers(q, available - count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -137,8 +138,9 @@ class Addressed(Record):
 
 
 def new_job_id() -> str:
-    """32 hex digits, random."""
-    return os.urandom(16).hex()
+    """128 random bits in 22 characters of A-Z a-z 0-9 _ and . (a waiting job holds its id four
+    times, so each character counts; none begins like an option of a command)."""
+    return b64encode(os.urandom(16), b"_.")[:22].decode()
 
 
 _MOST_USUAL = 4096

@@ -193,7 +193,7 @@ class AsyncTransport:
     async def _take(self, command: Command[Any], check: bool, reply: Any, lines: AsyncLines) -> Any:
         """What the script answered, loaded where the server did not know it. Raises ServerError."""
         if type(reply) is ServerSaid and reply.code == "NOSCRIPT":
-            reply = await self._load_and_call(command, reply, lines)
+            reply = await self._load_and_call(command, lines)
         if type(reply) is not ServerSaid:
             if check:
                 self._checks.passed(command.script)
@@ -203,12 +203,11 @@ class AsyncTransport:
             return await self._call_by_client(command)
         raise translate(reply) from reply
 
-    async def _load_and_call(
-        self, command: Command[Any], reply: ServerSaid, lines: AsyncLines
-    ) -> Any:
+    async def _load_and_call(self, command: Command[Any], lines: AsyncLines) -> Any:
         """LOAD, never EVAL: newer servers evict scripts that EVAL brought. More than once, for the
         server's scripts may be flushed in between."""
         packed = pack_words(*load_words(command.script)) + pack(command, check=True)
+        reply: Any = None
         for _ in range(REPEATS):
             loaded, reply = await lines.ask(await lines.share(), packed, 2)
             if type(loaded) is ServerSaid:

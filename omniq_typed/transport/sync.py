@@ -209,12 +209,19 @@ class SyncTransport:
             raise
         check = self._checks.is_due(command.script)
         reply = lines.ask(line, pack(command, check), within_s)
-        return self._take(command, check, reply, lines)
+        return self._take(command, check, reply, lines, within_s)
 
-    def _take(self, command: Command[Any], check: bool, reply: Any, lines: Lines) -> Any:
+    def _take(
+        self,
+        command: Command[Any],
+        check: bool,
+        reply: Any,
+        lines: Lines,
+        within_s: float | None = None,
+    ) -> Any:
         """What the script answered, loaded where the server did not know it. Raises ServerError."""
         if type(reply) is ServerSaid and reply.code == "NOSCRIPT":
-            reply = self._load_and_call(command, reply, lines)
+            reply = self._load_and_call(command, lines, within_s)
         if type(reply) is not ServerSaid:
             if check:
                 self._checks.passed(command.script)
@@ -224,12 +231,13 @@ class SyncTransport:
             return by_client.call(self.client, command)
         raise translate(reply) from reply
 
-    def _load_and_call(self, command: Command[Any], reply: ServerSaid, lines: Lines) -> Any:
+    def _load_and_call(self, command: Command[Any], lines: Lines, within_s: float | None) -> Any:
         """LOAD, never EVAL: newer servers evict scripts that EVAL brought. More than once, for the
         server's scripts may be flushed in between."""
         packed = pack_words(*load_words(command.script)) + pack(command, check=True)
+        reply: Any = None
         for _ in range(REPEATS):
-            loaded, reply = lines.ask_all(lines.take(), packed, 2)
+            loaded, reply = lines.ask_all(lines.take(within_s), packed, 2, within_s)
             if type(loaded) is ServerSaid:
                 return loaded
             if type(reply) is not ServerSaid or reply.code != "NOSCRIPT":
@@ -279,7 +287,7 @@ class SyncTransport:
     ) -> R:
         try:
             (reply,) = lines.receive(line, 1, within_s)
-            return command.parse(self._take(command, check, reply, lines))
+            return command.parse(self._take(command, check, reply, lines, within_s))
         except ConnectionLost as error:
             self._revive_embedded()
             return self._run_again(command, error, within_s)

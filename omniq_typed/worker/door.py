@@ -67,7 +67,10 @@ class Door:
             self._changed.notify_all()
 
     def note(self, reservation: Reservation, now: float) -> None:
-        """What a reserve, answered just now, says of what falls due."""
+        """What a reserve, answered just now, says of what falls due. What another one said stands
+        until its time has come: the two may have been answered in the other order."""
         due_ms = 0 if reservation.paused else reservation.next_due_ms
         left_ms = due_ms - reservation.now_ms
-        self.due_at = now + max(left_ms, 0) / 1000 if due_ms > 0 else math.inf
+        due_at = now + max(left_ms, 0) / 1000 if due_ms > 0 else math.inf
+        with self._changed:
+            self.due_at = min(due_at, self.due_at) if self.due_at > now else due_at

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from omniq_typed.context import Lease
 from omniq_typed.core.arguments import check_int, check_seconds
@@ -59,8 +60,14 @@ class LaneOptions:
         check_seconds("poll_interval_s", self.poll_interval_s)
 
 
-def ignore() -> None:
-    """Nobody wants to know that a lane has work."""
+class Look(Protocol):
+    """Tells who looks after a lane that it has work or, `by`, when something falls due."""
+
+    def __call__(self, by: float | None = None) -> None: ...
+
+
+def ignore(by: float | None = None) -> None:
+    """Nobody wants to know."""
 
 
 class Lane:
@@ -78,10 +85,10 @@ class Lane:
         *,
         name: str = "omniq-lane",
         door: Door | None = None,
-        on_work: Callable[[], None] = ignore,
+        look: Look = ignore,
     ) -> None:
-        """`door`: where it waits with the other lanes of its queue. `on_work`: called when it has
-        got jobs."""
+        """`door`: where it waits with the other lanes of its queue. `look`: called when it has got
+        jobs, and when it knows what falls due."""
         self.route = route
         self.pulse = Pulse(route.queue, name)
         self.running: Lease | None = None
@@ -94,7 +101,7 @@ class Lane:
         self._heartbeat = heartbeat
         self._stop = stop
         self._options = options
-        self._on_work = on_work
+        self._look = look
         self._prefetch = Prefetch(options.max_prefetch)
         self._asked = 0
         self._idle = False
@@ -119,6 +126,8 @@ class Lane:
                 reservation = answer.reservation
                 if reservation.jobs:
                     self._idle = False
+                    if self.door.listener is self.pulse:
+                        self.door.leave(self.pulse)  # wherever it got them: another is to listen
                     self._work_off(answer)
                 elif self._ends and not self.deliveries.is_loaded:
                     return
@@ -179,7 +188,7 @@ class Lane:
         the end."""
         landed = self.deliveries.landed()
         if landed is not None:
-            self.door.note(landed.reservation, time.monotonic())
+            self._note_due(landed)
             if landed.reservation.jobs:
                 return landed
         self._asked = 0 if self._ends else self._prefetch.wanted()
@@ -187,8 +196,13 @@ class Lane:
             return self._listen()
         answer = self.deliveries.exchange(self._asked)
         if answer is not None:
-            self.door.note(answer.reservation, time.monotonic())
+            self._note_due(answer)
         return answer
+
+    def _note_due(self, answer: Answer) -> None:
+        self.door.note(answer.reservation, time.monotonic())
+        if self.door.has_listener:
+            self._look(self.door.due_at)
 
     def _work_off(self, answer: Answer) -> None:
         """Runs jobs in order; leaves their settlements."""
@@ -201,7 +215,7 @@ class Lane:
         self.pulse.came_back_at = math.inf
         run_patiently(self._transport, lambda: self.route.learning(jobs), self._stop)
         self.pulse.came_back_at = time.monotonic()
-        self._on_work()
+        self._look()
         if self._prefetch.is_quick and len(jobs) >= self._asked > 0 and not self._ends:
             self._asked = self._prefetch.wanted()
             deliveries.start(self._asked)
@@ -240,6 +254,7 @@ class Lane:
         """Waits for work, or until it is time to look for it."""
         if not self.door.wait_for_turn(self.pulse):
             return _nothing()
+        self._look(self.door.due_at)
         try:
             answer = self._hear()
         except FATAL:
@@ -252,14 +267,11 @@ class Lane:
         if answer is None:
             self._asked = 0  # so that it does not listen again, but asks: see `run`
             return _nothing()
-        self.door.note(answer.reservation, time.monotonic())
-        if answer.reservation.jobs:
-            self.door.leave(self.pulse)
+        self._note_due(answer)
         return answer
 
     def _hear(self) -> Answer | None:
         """At most for the poll interval, in steps within which a stop is noticed. None: stopped."""
-        self._on_work()  # the overseer is to know until when nothing falls due
         ends_at = time.monotonic() + self._options.poll_interval_s
         while (left := ends_at - time.monotonic()) > LISTEN_STEP_S:
             if self._transport.wait_for_wake(self.queue, LISTEN_STEP_S):

@@ -49,7 +49,7 @@ class Overseer:
         self._lanes: list[Lane] = []
         self._doors: list[Door] = []
         self._not_before: dict[object, float] = {}
-        self._sleeps = False
+        self._wakes_at = -math.inf
         self._woken = False
         self._stopped = False
         self._changed = threading.Condition()
@@ -83,10 +83,10 @@ class Overseer:
         """Whether the thread lives."""
         return self._thread.is_alive()
 
-    def look(self) -> None:
-        """From a lane: it has work, or begins to listen. Costs next to nothing unless all were
-        idle."""
-        if self._sleeps:
+    def look(self, by: float | None = None) -> None:
+        """From a lane: something falls due at `by` (time.monotonic), or, None, it has work. Costs
+        next to nothing where the overseer looks until then anyway."""
+        if (time.monotonic() + TICK_S if by is None else by) < self._wakes_at:
             with self._changed:
                 self._woken = True
                 self._changed.notify()
@@ -104,7 +104,7 @@ class Overseer:
         work."""
         with self._changed:
             self._woken = False
-            self._sleeps = True  # first, for a lane that gets work from here on calls
+            self._wakes_at = math.inf  # first, for a lane that gets work from here on calls
             now = time.monotonic()
             wait_s = TICK_S if any(lane.running for lane in self._lanes) else math.inf
             for door in self._doors:
@@ -112,8 +112,9 @@ class Overseer:
                     due_at = max(door.due_at, self._not_before.get(door, 0.0))
                     wait_s = min(wait_s, due_at - now)
             if not self._woken and not self._stopped and wait_s > 0:
+                self._wakes_at = now + wait_s
                 self._changed.wait(None if wait_s == math.inf else wait_s)
-            self._sleeps = False
+            self._wakes_at = -math.inf
 
     def _look_after_all(self) -> None:
         for lane in self._lanes:

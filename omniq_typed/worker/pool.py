@@ -124,7 +124,7 @@ class Crew:
             self._options,
             name=f"omniq-lane-{self._made}",
             door=self._doors[route.queue],
-            on_work=self._overseer.look,
+            look=self._overseer.look,
         )
         self._made += 1
         self._lanes = [*self._lanes, lane]

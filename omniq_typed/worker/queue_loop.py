@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Coroutine, Sequence
@@ -160,11 +161,13 @@ class QueueLoop:
 
     # --- How many jobs to take -------------------------------------------------------------------
 
-    def _room(self) -> int:
-        """Jobs to ask for: for the free slots, and ahead where handlers are quick."""
+    def _room(self, shared: int = 0) -> int:
+        """Jobs to ask for: for the free slots, and ahead where handlers are quick. `shared`: slots
+        that are held for the call that listens, but count as free."""
         if self._stop.requested:
             return 0
-        return max(0, min(self._free_slots() + self._prefetch.wanted() - 1, MAX_JOBS_PER_CALL))
+        room = self._free_slots() + shared + self._prefetch.wanted() - 1
+        return max(0, min(room, MAX_JOBS_PER_CALL))
 
     def _free_slots(self) -> int:
         return self.tasks.slots - self.tasks.held - self._held
@@ -196,8 +199,12 @@ class QueueLoop:
 
     async def _call(self) -> None:
         self._measure()
-        self._due = False
         room = self._room()
+        if self._due and not room:
+            # What falls due now wakes nobody, if it is the time of the next job under a rate limit.
+            # So for once the call that listens has to share its slots; see `_accept`.
+            room = self._room(shared=self._held)
+        self._due = False
         answer = await self._exchange.settle_and_reserve(room)
         self._called_at = time.monotonic()
         await self._accept(answer, room)
@@ -209,11 +216,13 @@ class QueueLoop:
         reservation = answer.reservation
         if room:
             self._more = len(reservation.jobs) >= room
-        self._await_due(reservation)
+        self._await_due(reservation, room)
         if reservation.jobs:
             self.tasks.add(self._exchange.take(*answer))
             await self._learn(reservation.jobs)
             self.tasks.start()
+            if self._prefetch.wanted() == 1:
+                self.tasks.give_back_waiting()  # more than there were slots; others may have some
 
     async def _learn(self, jobs: Sequence[Reserved]) -> None:
         """Where that is broken off by a stop, the jobs are given back."""
@@ -222,14 +231,20 @@ class QueueLoop:
                 self._transport, lambda: self._route.learning(jobs), self._stop
             )
 
-    def _await_due(self, reservation: Reservation) -> None:
+    def _await_due(self, reservation: Reservation, room: int) -> None:
         """Looks again when something falls due. Not by the listening call: a server looks only ten
         times a second whether a client has waited long enough."""
-        self._stop_due_timer()
-        if reservation.next_due_ms > 0 and not reservation.paused:
-            wait_s = (reservation.next_due_ms - reservation.now_ms) / 1000
-            loop = asyncio.get_running_loop()
-            self._due_timer = loop.call_later(min(max(0.001, wait_s), 3600.0), self._fall_due)
+        falls_due = reservation.next_due_ms > 0 and not reservation.paused
+        wait_s = max(0.001, (reservation.next_due_ms - reservation.now_ms) / 1000)
+        loop = asyncio.get_running_loop()
+        at = loop.time() + min(wait_s, 3600.0) if falls_due else math.inf
+        timer = self._due_timer
+        if timer is not None:
+            # A call that asked for no jobs was not told when a rate limit lets the next one start.
+            if not room and timer.when() <= at:
+                return
+            timer.cancel()
+        self._due_timer = loop.call_at(at, self._fall_due) if falls_due else None
 
     def _fall_due(self) -> None:
         self._due_timer = None

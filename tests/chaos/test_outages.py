@@ -22,7 +22,7 @@ LEASE_MS = 60_000
 """Longer than any of these outages: no lease is lost to them."""
 
 
-@pytest.fixture(scope="module", params=["redis", "valkey"])
+@pytest.fixture(scope="module", params=["redis", pytest.param("valkey", marks=pytest.mark.slow)])
 def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """One whose configuration nobody else depends on."""
     kind: Kind = request.param
@@ -86,7 +86,7 @@ def test_an_idle_worker_takes_jobs_again_after(
 ) -> None:
     consumers: Any = [(Order, lambda ctx: seen.add(ctx.payload.number), {"concurrency": 2})]
     with watching(server.url) as watch, bus_worker(face, server.url, consumers):
-        for number in range(3):
+        for number in range(2):
             idle(server)
             ONCE[what](server)
             watch.bus.publish_json(Order(number))

@@ -24,6 +24,7 @@ SPECS: Mapping[int, Spec] = {
     4: Spec(4, "storm", 10, gid="strict-0-0", ordering="strict"),
     5: Spec(5, "storm", 10, gid="strict-0-0", ordering="strict"),
     6: Spec(6, "storm", 10, rejected=True),
+    **{n: Spec(n, "storm.side", 10) for n in range(7, 14)},
 }
 
 
@@ -38,7 +39,7 @@ def run(
 
 
 GOOD: list[Entry] = [
-    Entry(1.0, "p0.1", "ack", jobs=list(SPECS)),
+    Entry(1.0, "p0.1", "ack", jobs=list(range(7))),
     *run(0, 10.0),
     *run(1, 20.0, how="raised"),
     *run(1, 21.0, who="w1.1", attempt=2),
@@ -141,6 +142,12 @@ CASES: dict[str, tuple[Callable[[], Evidence], str]] = {
     "two of a group at once": (
         lambda: evidence([*without(3), *run(3, 30.3, "w1.1")]),
         "group limits are kept",
+    ),
+    "too many of a queue at once": (
+        lambda: evidence(
+            [*GOOD, *(each for n in range(7, 14) for each in run(n, 60.0, f"w{n}.1"))]
+        ),
+        "the limit of a queue is kept",
     ),
     "the second of a strict group before the first": (
         lambda: evidence([*without(5), *run(5, 39.0, "w1.1")]),

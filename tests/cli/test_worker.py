@@ -48,11 +48,14 @@ def test_a_second_signal_leaves_though_the_handler_blocks(
         assert worker.exit_code() == 128 + signum
 
 
-def test_after_the_grace_jobs_are_given_back_in_order_and_no_attempt_is_lost(
-    start: Start, publish: Publish, watch: Watch
+@pytest.mark.parametrize(
+    "ending", ["--grace=0.2", pytest.param("--no-drain", marks=pytest.mark.slow)]
+)
+def test_jobs_that_are_not_done_are_given_back_in_order_and_lose_no_attempt(
+    start: Start, publish: Publish, watch: Watch, ending: str
 ) -> None:
     ids = [publish("long", 60) for _ in range(3)]
-    with start("app:bus", "--grace", "0.2") as worker:
+    with start("app:bus", ending) as worker:
         worker.wait_for("long")
         worker.signal(signal.SIGHUP)
         assert worker.exit_code() == 0
@@ -61,6 +64,33 @@ def test_after_the_grace_jobs_are_given_back_in_order_and_no_attempt_is_lost(
         assert (job.state, job.attempt) == ("wait", 0)
     taken = watch.client.reserve(queue="tasks")
     assert getattr(taken, "job_id", None) == ids[0]
+
+
+@pytest.mark.slow
+def test_what_the_program_leaves_running_does_not_hold_up_the_end(
+    start: Start, tmp_path: Path
+) -> None:
+    hanging = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
+    (tmp_path / "hanging.py").write_text(f"from app import *\n{hanging}")
+    with start("hanging:bus", "--queue", "tasks") as worker:
+        worker.says("queue tasks")
+        worker.signal(signal.SIGINT)
+        worker.says("what the program left running does not end: leaving")
+        assert worker.exit_code() == 0
+
+
+@pytest.mark.slow
+def test_signals_of_a_process_that_a_handler_forked_are_not_the_workers(
+    start: Start, publish: Publish
+) -> None:
+    with start("app:bus") as worker:
+        publish("fork")
+        assert worker.wait_for("forked") == f"forked -{signal.SIGTERM:d}"
+        publish("quick")
+        worker.wait_for("done")
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code() == 0
+    assert worker.said().count("SIGTERM") == 1
 
 
 def test_health_while_the_server_is_away_and_after_it_is_back(

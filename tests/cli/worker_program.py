@@ -39,6 +39,7 @@ class Task:
 PROGRAM = """
 import asyncio
 import ctypes
+import multiprocessing
 import os
 import signal
 import time
@@ -68,10 +69,28 @@ def work(ctx):
         ctypes.string_at(0)
     if task.do == "kill" and ctx.attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    if task.do == "fork":
+        say("forked", fork_and_terminate())
     ends_at = time.monotonic() + task.seconds
     while time.monotonic() < ends_at:
         time.sleep(0.01)
     say("done", ctx.job_id)
+
+
+def fork_and_terminate():
+    fork = multiprocessing.get_context("fork")
+    ready = fork.Event()
+    child = fork.Process(target=sleep, args=(ready,))
+    child.start()
+    ready.wait(20)  # Python drops signals that come while it forks
+    child.terminate()
+    child.join(20)
+    return child.exitcode
+
+
+def sleep(ready):
+    ready.set()
+    time.sleep(60)
 
 
 async def work_async(ctx):

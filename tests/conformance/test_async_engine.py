@@ -264,3 +264,32 @@ async def test_an_idle_worker_stops_within_a_moment(bus: AsyncBus, server: Serve
     stop.set()
     await asyncio.wait_for(task, LONG_S)
     assert time.monotonic() - begun < 1.5
+
+
+async def test_a_rate_is_kept_and_made_use_of(bus: AsyncBus, server: Server) -> None:
+    """A worker that is held back by a rate limit starts the next job when it may, and does not ask
+    again and again until then."""
+    began: list[float] = []
+    over = asyncio.Event()
+    count, per_s = 16, 40
+
+    @bus.consumer(Order)
+    async def handler(ctx: AsyncCtx[Order]) -> None:
+        began.append(time.monotonic())
+        if len(began) == count:
+            over.set()
+
+    await bus.set_rate_limit(queue="orders", per_s=per_s, burst=1)
+    await publish(bus, count)
+    before = 0 if in_memory(server) else reserves(server)
+    async with at_work(bus, max_prefetch=1):
+        await asyncio.wait_for(over.wait(), LONG_S)
+        calls = 0 if in_memory(server) else reserves(server) - before
+    took_s = began[-1] - began[0]
+    assert (count - 1) / per_s * 0.95 <= took_s < (count - 1) * 0.2
+    assert calls <= 5 * count
+
+
+def reserves(server: Server) -> int:
+    """Script calls that the server has seen."""
+    return int(server.command("INFO", "commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])

@@ -212,6 +212,22 @@ def test_all_lanes_come_to_work_when_there_is_work(server: Server, watch: Watch)
             watch.reaches("orders", each, "completed")
 
 
+def test_all_lanes_come_to_work_after_the_connection_of_the_one_that_listened_broke(
+    server: Server, watch: Watch
+) -> None:
+    """It finds jobs where it reconnects, and not where it listens."""
+    all_in = threading.Barrier(3)
+    with at_work(server.url, lambda ctx: all_in.wait(LONG_S), concurrency=3):
+        wait_until(
+            lambda: server.command("INFO", "clients")["blocked_clients"] == 1, "it waits", LONG_S
+        )
+        with server.client() as killer:
+            killer.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            ids = published(watch, range(3))
+        for each in ids:
+            watch.reaches("orders", each, "completed")
+
+
 def test_a_delayed_job_is_on_time_though_the_server_looks_at_its_clock_once_a_second(
     server: Server, watch: Watch
 ) -> None:
@@ -235,6 +251,16 @@ def test_a_delayed_job_is_on_time_though_the_server_looks_at_its_clock_once_a_se
         server.command("CONFIG", "SET", "hz", "10")
     assert min(late) >= 0
     assert sorted(late)[2] <= 20, late
+
+
+def test_jobs_that_wait_for_a_rate_start_when_it_lets_them(server: Server, watch: Watch) -> None:
+    """And not when idle lanes next look by themselves; nobody publishes who would wake them."""
+    began: list[float] = []
+    watch.bus.set_rate_limit("orders", 50, burst=5)
+    published(watch, range(60))
+    with at_work(server.url, lambda ctx: began.append(time.monotonic()), concurrency=4):
+        wait_until(lambda: len(began) == 60, "all are done", LONG_S)
+    assert 1.0 <= began[-1] - began[0] < 3.0
 
 
 # --- The time of a handler -----------------------------------------------------------------------

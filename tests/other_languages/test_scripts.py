@@ -60,8 +60,24 @@ def test_tuples_with_literals_stay_lists_and_all_others_become_objects(call: Any
     )
     assert published == []
     assert again == [[2, "DUPLICATE", "wait", "same"], [3, "DUPLICATE", "wait", *DIFFERENT]]
-    full = {"inflight": 0, "limit": 2, "ready": 1, "waiting": 1, "ordering": "", "held": ""}
-    empty = {"inflight": 0, "limit": 1, "ready": 0, "waiting": 0, "ordering": "", "held": ""}
+    full = {
+        "inflight": 0,
+        "limit": 2,
+        "ready": 1,
+        "waiting": 1,
+        "ordering": "",
+        "held": "",
+        "rate": "",
+    }
+    empty = {
+        "inflight": 0,
+        "limit": 1,
+        "ready": 0,
+        "waiting": 0,
+        "ordering": "",
+        "held": "",
+        "rate": "",
+    }
     assert status == [{"gid": "g", **full}, {"gid": "h", **empty}]
     cursor, *rows = counts
     assert cursor == 0

@@ -73,8 +73,8 @@ NAMED = {
     ),
     "slot not freed on reap": Fault(
         ("reap_expired", "reserve"),
-        "gid = v[2], attempt = tonumber(v[3]",
-        "gid = false, attempt = tonumber(v[3]",
+        "gid = v[2], attempt = attempt, max_attempts",
+        "gid = false, attempt = attempt, max_attempts",
         law="group_slots",
     ),
     "deferral burns the attempt": Fault(
@@ -183,8 +183,8 @@ FURTHER = {
     ),
     "lost attempt counts": Fault(
         ("reserve",),
-        "give_back(q, job.id, job.gid, job.attempt, now)",
-        "give_back(q, job.id, job.gid, job.attempt + 1, now)",
+        "local job = found[numbers[i]]\n",
+        "local job = found[numbers[i]]\n    job.attempt = job.attempt + 1\n",
         law="strict_order|model",
     ),
     "slots of one call not counted": Fault(
@@ -195,6 +195,31 @@ FURTHER = {
     ),
     "groups that had their turn are left out": Fault(
         ("reserve",), "groups_enter(q, ready, now)", "", law="groups_ready"
+    ),
+    "rate of the queue costs nothing": Fault(
+        ("reserve",), "bucket.tokens = bucket.tokens - count", "", law="rate|model"
+    ),
+    "rate of a group costs nothing": Fault(
+        ("reserve",), "          bucket.tokens = bucket.tokens - 1\n", "", law="rate|model"
+    ),
+    "a token comes back long after": Fault(
+        ("settle", "reserve"),
+        "credit = credit + math.max(1 - passed * bucket.per_s / 1000, 0)",
+        "credit = credit + 1",
+        law="rate|model",
+    ),
+    "concurrency of the queue counts the leases of one call only": Fault(
+        ("reserve",),
+        "most and most - redis.call('ZCARD', q.active)",
+        "most",
+        law="concurrency",
+    ),
+    "a freed slot wakes nobody": Fault(("settle",), "wakes_by_slots(q, ended)", "0", law="wake"),
+    "a group waits for its token for ever": Fault(
+        ("reserve",),
+        "redis.call('ZADD', q.groups_held, next_token_ms(bucket, now), gid)",
+        "",
+        law="groups_held|model",
     ),
     "wake token not passed on": Fault(
         ("reserve",), "elseif redis.call('EXISTS', q.wake) == 0 then", "elseif false then", "wake"

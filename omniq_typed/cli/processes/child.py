@@ -43,6 +43,12 @@ class Child(Started):
         return self.health is None or bool(self.health["live"])
 
     @property
+    def to_be_heard(self) -> bool:
+        """Whether it should tell how it is: one that imports its program does not yet, and one that
+        ends does no more."""
+        return self.loaded and not self.asked_to_end and not self.killed
+
+    @property
     def ready(self) -> bool:
         """Whether it says that it takes jobs."""
         return self.health is not None and bool(self.health["ready"])

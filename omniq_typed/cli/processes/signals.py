@@ -46,8 +46,10 @@ class Listener:
 
     def wait(self, sockets: Iterable[socket.socket], timeout_s: float) -> None:
         """Until one of the sockets can be read, a signal comes, `wake_up`, or the time is over."""
-        with suppress(InterruptedError):
-            select.select([self._waking, *sockets], [], [], max(0.01, timeout_s))
+        poll = select.poll()  # select knows no descriptor over 1023
+        for each in (self._waking, *sockets):
+            poll.register(each, select.POLLIN)
+        poll.poll(max(10, timeout_s * 1000))
         with suppress(BlockingIOError):
             self._waking.recv(4096)
 

@@ -182,7 +182,7 @@ class Supervisor:
             if time.monotonic() >= child.kill_at:
                 log.error("process %d did not end in time: killing it", child.pid)
                 child.kill()
-            elif child.loaded and not child.killed and 0 < silence_s < child.silent_s:
+            elif child.to_be_heard and 0 < silence_s < child.silent_s:
                 log.error(
                     "process %d has told nothing for %.0f s, so that none of its threads runs:"
                     " killing it",
@@ -222,6 +222,6 @@ class Supervisor:
                 "process %d (pid %d) %s; another starts %s",
                 place.number,
                 child.pid,
-                how_it_ended(code),
+                "was killed" if child.killed else how_it_ended(code),
                 when,
             )

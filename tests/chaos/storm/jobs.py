@@ -15,6 +15,8 @@ QUEUES = ("storm", "storm.side", "storm.quick")
 KEEP_COMPLETED = 10_000_000
 """All of them, so that they can be looked at in the end."""
 GROUP_LIMITS = {f"g{n}": 1 + n % 3 for n in range(9)}
+SIDE_LIMIT = 6
+"""How many jobs of the second queue may run at once; its workers have more lanes than that."""
 QUICK_LIMITS = {f"q{n}": 1 + n % 3 for n in range(6)}
 STRICT_GROUPS = 4
 """Of each publisher that sends its jobs in order."""

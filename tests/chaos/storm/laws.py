@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.chaos.storm.jobs import Spec, limit_of, number_of
+from tests.chaos.storm.jobs import QUEUES, SIDE_LIMIT, Spec, limit_of, number_of
 from tests.chaos.storm.look import Picture
 from tests.chaos.storm.runs import FOREVER, Excuses, Run
 
@@ -140,11 +140,22 @@ def group_limits_kept(evidence: Evidence) -> list[Breach]:
             by_group[spec.queue, spec.gid] += runs
     found = []
     for (_, gid), group_runs in by_group.items():
-        found += _overlaps(evidence, gid, limit_of(gid), group_runs)
+        found += _overlaps(evidence, f"group {gid}", limit_of(gid), group_runs)
     return found
 
 
-def _overlaps(evidence: Evidence, gid: str, limit: int, runs: Iterable[Run]) -> list[Breach]:
+def queue_limit_kept(evidence: Evidence) -> list[Breach]:
+    """Never more jobs of the second queue at once than were allowed for it."""
+    runs = [
+        run
+        for job_id, each in evidence.runs.items()
+        if evidence.spec(number_of(job_id)).queue == QUEUES[1]
+        for run in each
+    ]
+    return _overlaps(evidence, f"queue {QUEUES[1]}", SIDE_LIMIT, runs)
+
+
+def _overlaps(evidence: Evidence, whose: str, limit: int, runs: Iterable[Run]) -> list[Breach]:
     events: list[tuple[float, int, Run]] = []
     for run in runs:
         until = evidence.surely_until(run)
@@ -160,7 +171,7 @@ def _overlaps(evidence: Evidence, gid: str, limit: int, runs: Iterable[Run]) -> 
             at_once.remove(run)
         if begins and len(at_once) > limit:
             names = ", ".join(each.job_id for each in at_once)
-            found.append(Breach(run.job_id, f"{len(at_once)} of group {gid} at once: {names}"))
+            found.append(Breach(run.job_id, f"{len(at_once)} of {whose} at once: {names}"))
     return found
 
 
@@ -197,7 +208,7 @@ def _knew(evidence: Evidence, run: Run) -> bool:
 
 def lanes_and_counters(evidence: Evidence) -> list[Breach]:
     """At every look an id lay in one lane, and every counter was the length of what it counts; no
-    group had more leases than its limit; in the end nothing is left over."""
+    group and no queue had more leases than it may."""
     found = [Breach("", fault) for picture in evidence.pictures for fault in picture.faults()]
     for picture in evidence.pictures:
         active = Counter(evidence.spec(number_of(each)).gid for each in picture.lanes["active"])
@@ -207,6 +218,9 @@ def lanes_and_counters(evidence: Evidence) -> list[Breach]:
                 found.append(Breach("", f"{picture.queue}: {what}"))
             if inflight > limit_of(gid):
                 found.append(Breach("", f"{picture.queue}: group {gid} has {inflight} leases"))
+        leases = active.total()
+        if picture.queue == QUEUES[1] and leases > SIDE_LIMIT:
+            found.append(Breach("", f"{picture.queue} has {leases} leases"))
     return found
 
 
@@ -227,6 +241,7 @@ LAWS: Mapping[str, Callable[[Evidence], list[Breach]]] = {
     "no job runs again without a reason": runs_once,
     "every handler ends": all_ended,
     "group limits are kept": group_limits_kept,
+    "the limit of a queue is kept": queue_limit_kept,
     "strict groups keep their order": strict_order_kept,
     "one lane per job, counters are lengths": lanes_and_counters,
     "workers tell the truth about their health": health_is_true,

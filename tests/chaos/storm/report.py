@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import statistics
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tests.chaos.storm.laws import Breach
 from tests.chaos.storm.storm import Verdict
@@ -19,9 +21,9 @@ SAME = 40
 
 def complaint(verdict: Verdict) -> str:
     """The seed, what is broken, and what happened around."""
-    lines = [
-        f"seed {verdict.seed}, {verdict.server}; python -m tests.chaos.storm --seed {verdict.seed}"
-    ]
+    seed, server = verdict.seed, verdict.server
+    command = f"python -m tests.chaos.storm --seed {seed} --server {server.split()[0].lower()}"
+    lines = [f"seed {seed}, {server}; {command}"]
     for law, breaches in verdict.breaches.items():
         if not breaches:
             continue
@@ -74,19 +76,23 @@ def markdown(verdict: Verdict, command: str) -> str:
 
 def _head(verdict: Verdict, command: str) -> list[str]:
     size = verdict.size
+    told = (
+        f"{len(verdict.evidence.acked):,} jobs on three queues of one {verdict.server}"
+        f" (`appendfsync always`), leases of {size.lease_ms / 1000} s, {size.workers} worker"
+        " processes (every second one asyncio, two with a clock that is an hour off, two behind a"
+        " proxy) and four publishers. One queue has a limit; a third of all jobs are in groups with"
+        " limits, an eighth in"
+        " strictly ordered ones; some are delayed, fail first, always, or hang, or are rejected;"
+        " some take longer than their lease, and some no time at all, which come in floods."
+        f" Seed {verdict.seed}, {os.cpu_count()} processors, {verdict.lasted_s / 60:.1f} minutes."
+    )
+    written = "a report, written by the program in `tests/chaos/storm/`"
     return [
         "# Chaos",
         "",
-        f"What `{command}` did and found: a report, written by the program",
-        "(`tests/chaos/storm/`) and not by hand.",
+        f"What `{command}` did and found: {written}.",
         "",
-        f"{len(verdict.evidence.acked):,} jobs on three queues of one {verdict.server}",
-        f"(`appendfsync always`), leases of {size.lease_ms / 1000} s, {size.workers} worker",
-        "processes (every second one asyncio, two with a clock that is an hour off, two behind a",
-        "proxy) and four publishers. A third of the jobs in groups with limits, an eighth in",
-        "strictly ordered ones; some delayed; some that fail first, always, or are rejected; some",
-        "that take longer than their lease, and some no time at all, which come in floods.",
-        f"Seed {verdict.seed}, {os.cpu_count()} processors, {verdict.lasted_s / 60:.1f} minutes.",
+        textwrap.fill(told, 118),
         "",
     ]
 
@@ -131,7 +137,8 @@ def _figures(verdict: Verdict) -> list[str]:
     runs = [run for each in evidence.runs.values() for run in each]
     reasons = Counter(each.reason for each in finals if each.state == "failed")
     told = ", ".join(f"{count} `{reason}`" for reason, count in sorted(reasons.items()))
-    twice = sum(len(each) > 1 for each in evidence.runs.values())
+    again = [before.how for each in evidence.runs.values() for before, _ in pairwise(each)]
+    failed_first = sum(how in ("raised", "hung") for how in again)
     attempts = sum(each.attempt for each in finals)
     seen = len({(run.job_id, run.attempt) for run in runs})
     lines = [
@@ -140,7 +147,8 @@ def _figures(verdict: Verdict) -> list[str]:
         f"| completed | {sum(each.state == 'completed' for each in finals):,} |",
         f"| failed, by reason | {told or 'none'} |",
         f"| runs of handlers | {len(runs):,} |",
-        f"| jobs that ran more than once | {twice} |",
+        f"| of these, again because the handler had failed | {failed_first:,} |",
+        f"| of these, again after a kill, a stall or an outage | {len(again) - failed_first:,} |",
         f"| attempts that no handler saw | {attempts - seen} |",
         f"| looks at lanes and counters | {len(evidence.pictures)} |",
     ]

@@ -14,10 +14,11 @@ from pathlib import Path
 import orjson
 import redis
 
+from omniq_typed import OmniqClient
 from tests.chaos.storm.cutting_proxy import SERVER, cutting_proxy
 from tests.chaos.storm.faults import ENDS_WITHIN_S, FAULTS, OUTAGES
 from tests.chaos.storm.field import Done, Field, ask_to_end
-from tests.chaos.storm.jobs import QUEUES, Spec, all_groups, spec
+from tests.chaos.storm.jobs import QUEUES, SIDE_LIMIT, Spec, all_groups, spec
 from tests.chaos.storm.laws import LAWS, Breach, Evidence, Final
 from tests.chaos.storm.ledger import Ledgers
 from tests.chaos.storm.look import Picture, look
@@ -137,6 +138,8 @@ def stage(seed: int, size: Size, folder: Path, kind: Kind) -> Iterator[Field]:
         Server(kind, appendonly="yes", appendfsync="always") as server,
         cutting_proxy(server.port, folder, size.lease_ms / 3000) as proxy,
     ):
+        with OmniqClient(url=server.url) as client:
+            client.set_concurrency_limit(queue=QUEUES[1], limit=SIDE_LIMIT)
         field = Field(seed, size, folder, server, proxy, Ledgers(folder))
         try:
             field.start()
