@@ -238,7 +238,8 @@ def table(parts: list[Part]) -> str:
             ),
         ]
     )
-    rows.append(  # Timed by the wall: on a busy machine that is more than the processor gave.
+    # Scripts are timed by the wall: on a busy machine that is more than the processor gave.
+    rows.append(
         ["server: scripts", *(_cell(min(part.script, part.server), None) for part in parts)]
     )
     rows.append(
