@@ -11,7 +11,8 @@ from benchmarks.peers.metrics import METRICS
 from benchmarks.peers.results import Results
 from benchmarks.peers.targets import verdicts
 
-BEGIN, END = "<!-- {name}, written by a program -->", "<!-- end of {name} -->"
+BEGIN, END = "<!-- {name}: written by `python -m {program}` -->", "<!-- end of {name} -->"
+PROGRAMS = {"benchmarks": "benchmarks.peers", "profile": "benchmarks.profile_job"}
 
 TABLES = {
     "Publishing and draining, jobs a second": (
@@ -32,6 +33,7 @@ README_METRICS = (
     *("drain", "publish_one", "publish_bulk"),
     *("idle_latency_p50", "idle_latency_p99", "server_cpu_us"),
 )
+UNACKNOWLEDGED = "¹ Takes jobs off the server before it runs them: lost if the worker dies."
 REACHED = {True: "yes", False: "**no**", None: "–"}
 
 
@@ -43,7 +45,7 @@ def write_pages(results: Results, performance: Path, readme: Path) -> None:
 
 def replace_between(page: Path, name: str, text: str) -> bool:
     """Whether the page has the markers."""
-    begin, end = BEGIN.format(name=name), END.format(name=name)
+    begin, end = BEGIN.format(name=name, program=PROGRAMS[name]), END.format(name=name)
     old = page.read_text("utf-8") if page.exists() else ""
     if begin not in old or end not in old:
         return False
@@ -71,7 +73,7 @@ def small(results: Results) -> str:
         [_name(peer), *(_cell(results, peer, name, spread=False) for name in README_METRICS)]
         for peer in peers
     ]
-    return markdown(header, rows)
+    return f"{markdown(header, rows)}\n\n{UNACKNOWLEDGED}"
 
 
 def table(results: Results, metrics: Sequence[str]) -> str:
@@ -142,7 +144,7 @@ def _notes(results: Results) -> str:
     )
     notes = [
         f"Versions: {versions}.",
-        "¹ Takes jobs off the server before it runs them: they are lost if the worker dies.",
+        UNACKNOWLEDGED,
         "– The peer has no such way, or did not do it in time.",
     ]
     notes += [f"{BY_KEY[key].name} was left out: {why}." for key, why in results.skipped.items()]
