@@ -79,6 +79,11 @@ class AsyncLine(asyncio.Protocol):
         return bool(self._owed) or not self._readable.poll(0)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether the server owes nothing."""
+        return not self._owed
+
+    @property
     def is_full(self) -> bool:
         """Whether more is to be sent than the server takes."""
         return not self._room.is_set()

@@ -64,8 +64,10 @@ class AsyncLines:
         self._lent.add(line)
         try:
             replies = await line.send(packed, count, wait_s + self.patience_s)
-        except BaseException:
+        except BaseException as error:
             line.abort(ConnectionLost("the call was given up"))
+            if isinstance(error, ConnectionLost):
+                self._drop_idle()
             raise
         finally:
             self._lent.discard(line)
@@ -74,6 +76,16 @@ class AsyncLines:
         else:
             self._idle.append(line)
         return replies
+
+    def _drop_idle(self) -> None:
+        """What ended one connection mostly ended its neighbours, too: they would cost the next
+        callers a reply, or the wait for it."""
+        lines, self._idle = self._idle, []
+        if self._shared is not None and self._shared.is_idle:
+            lines.append(self._shared)
+            self._shared = None
+        for line in lines:
+            line.retire()
 
     async def close(self) -> None:
         """Closes all. Whoever waits for a reply gets ConnectionLost."""

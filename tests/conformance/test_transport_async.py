@@ -184,6 +184,33 @@ def test_a_server_that_hangs_is_noticed(single: Server, play: Play[Any], run: Ru
     play(main())
 
 
+def test_a_silent_connection_is_given_up_with_its_idle_neighbours(
+    single: Server, play: Play[Any]
+) -> None:
+    """As where a gateway forgot them all: the next call must not wait for an answer once more."""
+
+    def connections() -> set[bytes]:
+        listed: bytes = single.command("CLIENT", "LIST", "TYPE", "normal")
+        return {line.split()[0] for line in listed.splitlines()}
+
+    async def main() -> None:
+        async with transport_to(f"{single.url}?socket_timeout=0.3") as transport:
+            before = await asyncio.to_thread(connections)
+            await by_run(transport, echo())
+            await when_woken(transport, echo())
+            ours = await asyncio.to_thread(connections) - before
+            single.pause()
+            try:
+                with pytest.raises(ConnectionLost, match="within"):
+                    await when_woken(transport, echo())
+            finally:
+                single.resume()
+            assert await by_run(transport, echo("back")) == b"back"
+            assert not ours & await asyncio.to_thread(connections)
+
+    play(main())
+
+
 def test_a_loop_that_is_held_up_takes_no_server_for_dead(
     single: Server, play: Play[Any], run: Run
 ) -> None:
