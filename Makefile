@@ -73,7 +73,7 @@ chaos: $(VENV)/.dev ## 20,000 jobs through hundreds of faults, judged; the repor
 	$(BIN)/python -m tests.chaos.storm --long --report docs/chaos.md $(ARGS)
 
 soak: $(VENV)/.dev ## Half an hour at half load: does memory grow?
-	$(BIN)/python -m tests.chaos.storm.soak $(ARGS)
+	$(BIN)/python -m tests.chaos.storm.soak --report docs/soak.md $(ARGS)
 
 clean: ## Remove environments, builds and caches
 	rm -rf $(VENV) $(INTEROP_VENV) $(PEERS_VENV) $(QUEUES_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
