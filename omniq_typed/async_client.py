@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
@@ -167,7 +168,7 @@ class AsyncOmniqClient:
         self, *, queue: str, now_ms_override: int = 0
     ) -> ReserveJob | ReservePaused | None:
         """Leases the next job; None where there is none. lua/commands/reserve.lua"""
-        return await self.transport.run(reserve_one(queue, new_job_id(), now_ms=now_ms_override))
+        return await self.transport.run(reserve_one(queue, token_hex(16), now_ms=now_ms_override))
 
     async def heartbeat(
         self, *, queue: str, job_id: str, lease_token: str, now_ms_override: int = 0

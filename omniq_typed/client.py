@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
@@ -197,7 +198,7 @@ class OmniqClient:
 
     def reserve(self, *, queue: str, now_ms_override: int = 0) -> ReserveJob | ReservePaused | None:
         """Leases the next job; None where there is none. lua/commands/reserve.lua"""
-        return self.transport.run(reserve_one(queue, new_job_id(), now_ms=now_ms_override))
+        return self.transport.run(reserve_one(queue, token_hex(16), now_ms=now_ms_override))
 
     def heartbeat(
         self, *, queue: str, job_id: str, lease_token: str, now_ms_override: int = 0

@@ -913,7 +913,7 @@ def test_a_block_without_id_makes_one(given: str | None) -> None:
     with correlation(given) as first:
         assert sent_through(send_sync)[0] == first
     with correlation(given) as second:
-        assert len(second) == 32 and second != first
+        assert len(second) == 22 and second != first
 
 
 def test_blocks_nest() -> None:
