@@ -6,6 +6,7 @@ Under pytest-xdist every worker has servers of its own; packages of Node are fet
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +24,15 @@ from tests.servers import (
     start_redis,
     start_valkey,
 )
+
+
+def pytest_configure() -> None:
+    """A run under nohup, or in the background of a shell, ignores these, and so would all programs
+    that the tests start and signal."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by marks

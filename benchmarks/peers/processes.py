@@ -19,6 +19,10 @@ ORDER_TIMEOUT_S = 120.0
 Kind = Literal["quick", "async", "wait"]
 
 
+LAST_WORDS_S = 2.0
+"""How long the last words of a process may take to arrive, where its children hold the pipe."""
+
+
 class PeerFailed(Exception):
     """A peer's process ended, or did not do what it was to do; the text says what it printed."""
 
@@ -40,8 +44,9 @@ class _Process:
         self._news = threading.Condition()
         self._errors: list[str] = []
         self._ended = False
-        for target in (self._read, self._read_errors):
-            threading.Thread(target=target, daemon=True).start()
+        self._hearing = threading.Thread(target=self._read_errors, daemon=True)
+        self._hearing.start()
+        threading.Thread(target=self._read, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -96,6 +101,7 @@ class _Process:
         except ValueError:
             pass  # closed under it, or killed in the middle of a line
         self._process.wait()
+        self._hearing.join(LAST_WORDS_S)
         with self._news:
             self._ended = True
             self._news.notify_all()
