@@ -140,7 +140,7 @@ FURTHER = {
         ("enqueue",),
         "redis.call('RPUSH', list, unpack(",
         "redis.call('LPUSH', list, unpack(",
-        law="fifo",
+        law="fifo|model",
     ),
     "released job goes to the tail": Fault(
         ("settle", "reserve"),
