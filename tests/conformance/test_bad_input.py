@@ -922,6 +922,7 @@ def test_nothing_listening_is_connection_lost(face: Face) -> None:
 # Servers that cannot take the call
 
 
+@pytest.mark.slow
 def test_a_loading_server_is_server_loading(kind: Kind, face: Face, tmp_path: Path) -> None:
     with (
         Server(kind, dir=str(tmp_path), rdbcompression="no") as first,

@@ -49,6 +49,7 @@ class Sent:
         return NewJob(self.job_id, self.case.near_miss.payload, side=side)
 
 
+@pytest.mark.slow
 def test_what_a_type_does_not_allow_fails_with_its_reason_and_reaches_no_handler(
     server: Server,
     face: Face,

@@ -81,7 +81,13 @@ def moved(cluster: Cluster, *, half: bool = False) -> Iterator[None]:
             node.command("CLUSTER", "SETSLOT", slot, "NODE", ids[old.port])
 
 
-@pytest.fixture(params=["redis_server", "valkey_server", "redis_cluster"])
+@pytest.fixture(
+    params=[
+        "redis_server",
+        pytest.param("valkey_server", marks=pytest.mark.slow),
+        "redis_cluster",
+    ]
+)
 def place(request: pytest.FixtureRequest) -> AnyServer:
     """A server with real sockets, empty: Redis, Valkey, and a cluster."""
     found: AnyServer = request.getfixturevalue(request.param)

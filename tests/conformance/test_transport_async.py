@@ -36,7 +36,12 @@ T = TypeVar("T")
 Play = Callable[[Coroutine[Any, Any, T]], T]
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.fixture(
+    params=[
+        pytest.param(asyncio.new_event_loop, id="asyncio"),
+        pytest.param(uvloop.new_event_loop, id="uvloop", marks=pytest.mark.slow),
+    ]
+)
 def play(request: pytest.FixtureRequest) -> Play[Any]:
     """Runs a coroutine on a loop of each kind."""
 

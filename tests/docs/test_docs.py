@@ -65,7 +65,17 @@ def url(valkey_server: Server) -> str:
     return valkey_server.url
 
 
-@pytest.mark.parametrize("document", WITH_CODE, ids=name_of)
+# Pages whose examples search for what breaks laws.
+LONG = ("testing.md", "testing_bus.md")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(each, marks=[pytest.mark.slow] if each.name in LONG else [], id=name_of(each))
+        for each in WITH_CODE
+    ],
+)
 def test_the_python_of_a_document_runs(document: Path, url: str) -> None:
     if not python_blocks(document.read_text(encoding="utf-8")):
         return

@@ -192,6 +192,7 @@ def test_the_demo_says_what_it_did() -> None:
     assert re.search(r"commits pushed +│ +2", said)
 
 
+@pytest.mark.slow
 def test_the_demo_on_a_server_that_keeps_its_data(url: str) -> None:
     with OmniqClient(url=url) as client:
         client.publish(queue="github", payload={"from": "a stranger"})

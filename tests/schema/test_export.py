@@ -99,6 +99,7 @@ def test_a_writer_is_closed_and_a_reader_open() -> None:
     assert not reader.is_valid({"name": "x", "more": 1})
 
 
+@pytest.mark.slow
 def test_the_same_code_gives_the_same_bytes() -> None:
     program = (
         "import hashlib\n"

@@ -415,6 +415,7 @@ def crossed(count: int, width: int) -> Json:
     return {"type": "object", "allOf": choices}
 
 
+@pytest.mark.slow
 def test_a_proof_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process is started for it, and ended."""
     ended: list[str] = []
