@@ -161,12 +161,11 @@ class QueueLoop:
 
     # --- How many jobs to take -------------------------------------------------------------------
 
-    def _room(self, shared: int = 0) -> int:
-        """Jobs to ask for: for the free slots, and ahead where handlers are quick. `shared`: slots
-        that are held for the call that listens, but count as free."""
+    def _room(self) -> int:
+        """Jobs to ask for: for the free slots, and ahead where handlers are quick."""
         if self._stop.requested:
             return 0
-        room = self._free_slots() + shared + self._prefetch.wanted() - 1
+        room = self._free_slots() + self._prefetch.wanted() - 1
         return max(0, min(room, MAX_JOBS_PER_CALL))
 
     def _free_slots(self) -> int:
@@ -199,11 +198,9 @@ class QueueLoop:
 
     async def _call(self) -> None:
         self._measure()
+        # Without room, a call that listens holds it: what falls due now is brought to the worker
+        # that has listened for longest, which need not be this one.
         room = self._room()
-        if self._due and not room:
-            # What falls due now wakes nobody, if it is the time of the next job under a rate limit.
-            # So for once the call that listens has to share its slots; see `_accept`.
-            room = self._room(shared=self._held)
         self._due = False
         answer = await self._exchange.settle_and_reserve(room)
         self._called_at = time.monotonic()
