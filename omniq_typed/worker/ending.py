@@ -94,7 +94,7 @@ def release_last(settlements: list[Settlement]) -> list[Settlement]:
 def settle_and_reserve(
     queue: str, settings: Settings, wanted: int, unsettled: list[Ended]
 ) -> Command[Reservation]:
-    """The round trip that a lane lives on."""
+    """The round trip of a lane whose jobs a test works off by hand."""
     return reserve(
         queue,
         limit=wanted,
@@ -102,12 +102,6 @@ def settle_and_reserve(
         settlements=release_last([settlement for _, settlement in unsettled]),
         keep_completed=settings.keep_completed,
     )
-
-
-def still_held(unsettled: list[Ended]) -> list[Ended]:
-    """Without the results whose lease was lost: those are another worker's to give."""
-    warn_of_lost(lease for lease, _ in unsettled if lease.lost)
-    return [each for each in unsettled if not each[0].lost]
 
 
 def warn_of_lost(leases: Iterable[Lease]) -> None:
@@ -121,14 +115,10 @@ def warn_of_lost(leases: Iterable[Lease]) -> None:
         )
 
 
-def warn_not_taken(queue: str, batch: list[Ended], reservation: Reservation) -> None:
-    """Results that the server refused, but for those whose loss was told already."""
-    warn_refused(queue, batch, reservation.settled)
-
-
 def warn_refused(queue: str, batch: list[Ended], settled: Iterable[Settled]) -> None:
-    """As `warn_not_taken`. Where a result was sent before in a call whose reply was lost, a refusal
-    only says that it was taken then."""
+    """Tells of results that the server refused, but for those whose loss was told already. Where a
+    result was sent before in a call whose reply was lost, a refusal only says that it was taken
+    then."""
     refused = [each for each in settled if each.status == "ERR"]
     if not refused:
         return

@@ -22,11 +22,11 @@ from omniq_typed.core.lease import lease_s
 from omniq_typed.core.prefetch import MAX_PREFETCH, Prefetch
 from omniq_typed.core.reserve import MAX_JOBS_PER_RESERVE
 from omniq_typed.core.retry import given_back
-from omniq_typed.core.waiting import POLL_INTERVAL_S, idle_wait_s, reconnect_wait_s
+from omniq_typed.core.waiting import POLL_INTERVAL_S, reconnect_wait_s
 from omniq_typed.errors import ServerError
 from omniq_typed.models import LaneHealth, Outcome, Reservation, Reserved, Settlement
 from omniq_typed.publishing import Publisher
-from omniq_typed.worker.deliveries import GIVE_UP_AFTER_STOP_S, Answer, Deliveries
+from omniq_typed.worker.deliveries import Answer, Deliveries
 from omniq_typed.worker.door import Door
 from omniq_typed.worker.ending import described
 from omniq_typed.worker.forks import FORKS, leave_child
@@ -36,8 +36,6 @@ from omniq_typed.worker.patience import FATAL, run_patiently
 from omniq_typed.worker.routing import Route
 from omniq_typed.worker.running import JobRunner
 from omniq_typed.worker.stopping import StopRequest
-
-__all__ = ["GIVE_UP_AFTER_STOP_S", "LISTEN_STEP_S", "Lane", "LaneOptions", "idle_s"]
 
 log = logging.getLogger("omniq_typed.worker")
 
@@ -288,10 +286,3 @@ def _shortest_s(jobs: Iterable[Reserved]) -> float:
 
 def _nothing() -> Answer:
     return Answer(Reservation(False, 0, 0, 0, 0, (), ()), 0.0)
-
-
-def idle_s(reservation: Reservation, poll_interval_s: float) -> float:
-    """How long to wait after a reservation that left room."""
-    if reservation.paused:
-        return poll_interval_s
-    return idle_wait_s(reservation.now_ms, reservation.next_due_ms, poll_interval_s)
