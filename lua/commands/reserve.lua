@@ -97,14 +97,16 @@ if not paused and limit > 0 then
     count, kinds, jobs, taken =
       reserve_jobs(q, math.min(limit, room), ARGV[4], v[2] or '0', now, ready > 0)
     changed = changed or taken > 0
-    if ready > 0 then
-      due = next_due_ms(q)
-    else
+    if ready == 0 and taken == count then
+      -- Nothing but the heads of `wait` has moved, and only their leases are new.
+      waiting = waiting - count
       for i = 1, #kinds do
         due = math.min(due > 0 and due or math.huge, tonumber(kinds[i][1]))
       end
+    else
+      waiting, ready = redis.call('LLEN', q.wait), redis.call('ZCARD', q.groups_ready)
+      due = next_due_ms(q)
     end
-    waiting, ready = redis.call('LLEN', q.wait), redis.call('ZCARD', q.groups_ready)
   end
   local left = waiting + ready > 0
   if bucket then
