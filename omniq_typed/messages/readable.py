@@ -28,13 +28,13 @@ _KNOWN: dict[str, frozenset[str]] = {
     "nullable": _ANY | {"schema"},
     "list": _ANY.union(_SIZES, ["items_schema", "fail_fast"]),
     "dict": _ANY.union(_SIZES, ["keys_schema", "values_schema"]),
-    "model": _ANY
-    | {"cls", "schema", "config", "frozen", "revalidate_instances", "generic_origin"},
+    "model": _ANY | {"cls", "schema", "config", "frozen", "revalidate_instances", "generic_origin"},
     "dataclass": _ANY
     | {"cls", "cls_name", "schema", "config", "frozen", "slots", "fields", "generic_origin"},
     "model-fields": _ANY | {"fields", "model_name", "extra_behavior"},
     "dataclass-args": _ANY | {"fields", "dataclass_name", "extra_behavior"},
-    "default": _ANY | {"schema", "default", "default_factory", "default_factory_takes_data"}
+    "default": _ANY
+    | {"schema", "default", "default_factory", "default_factory_takes_data"}
     | {"validate_default", "copy_default", "on_error"},
     "definitions": _ANY | {"schema", "definitions"},
     "definition-ref": _ANY | {"schema_ref"},
