@@ -81,8 +81,11 @@ class Lines:
             self._lose(line)
             raise
 
-    def receive(self, line: Line, count: int, within_s: float | None = None) -> list[Any]:
-        """The second half of `ask_all`."""
+    def receive(
+        self, line: Line, count: int, within_s: float | None = None, *, more: bool = False
+    ) -> list[Any]:
+        """The second half of `ask_all`. `more`: other replies are owed on the line, which is kept
+        in use therefore."""
         patience_s = self._patience_s(within_s)
         try:
             if not line.is_ours:
@@ -91,7 +94,8 @@ class Lines:
         except BaseException:
             self._lose(line)
             raise
-        self._give_back(line, any(map(is_to_be_left, replies)))
+        if not more:
+            self._give_back(line, any(map(is_to_be_left, replies)))
         return replies
 
     @property

@@ -88,7 +88,7 @@ class StagedTransport(SyncTransport):
         super().__init__(address)
         self.stage = stage
 
-    def start(self, command: Command[R]) -> Reply[R]:
+    def start(self, command: Command[R], *, behind: Reply[Any] | None = None) -> Reply[R]:
         """Runs it when its result is wanted, at the time of then."""
         return Reply(lambda within_s: self.run(command, within_s=within_s))
 

@@ -26,9 +26,10 @@ from omniq_typed.transport.checks import PermissionChecks
 from omniq_typed.transport.clients import AnyClient, embedded_client, open_client
 from omniq_typed.transport.embedded import EmbeddedServer
 from omniq_typed.transport.faults import translate, translated
-from omniq_typed.transport.line import Line, ServerSaid
+from omniq_typed.transport.line import ServerSaid
 from omniq_typed.transport.lines import Lines
 from omniq_typed.transport.packing import pack, pack_words
+from omniq_typed.transport.pipeline import Pipeline
 from omniq_typed.transport.reply import Reply
 from omniq_typed.transport.routes import Routes
 
@@ -87,23 +88,32 @@ class SyncTransport:
         replies = self._repeat(True, lambda: self._call_all(commands))
         return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
 
-    def start(self, command: Command[R]) -> Reply[R]:
+    def start(self, command: Command[R], *, behind: Reply[Any] | None = None) -> Reply[R]:
         """Sends a command now; its reply is taken later, or never: `Reply.result`, which raises
-        what `run` raises. Raises nothing itself."""
+        what `run` raises. Raises nothing itself. `behind`: one that was started before and may be
+        under way still; the server runs it first."""
         try:
             lines = self._lines(command.keys[0])
-            line = None if lines is None else lines.take()
+            pipeline = None if lines is None else _pipeline(lines, behind)
         except ServerError:
-            lines = line = None
-        if lines is None or line is None:
+            pipeline = None
+        if pipeline is None:
             return Reply(lambda within_s: self.run(command, within_s=within_s))
         check = self._checks.is_due(command.script)
+        packed = pack(command, check)
         try:
-            lines.send(line, pack(command, check))
+            number = pipeline.send(packed)
+            if number is None:  # all is answered that it was to be sent behind
+                pipeline = Pipeline(pipeline.lines, pipeline.lines.take())
+                number = pipeline.send(packed)
         except ConnectionLost as error:
             lost = error
             return Reply(lambda within_s: self._run_again(command, lost, within_s))
-        return Reply(lambda within_s: self._finish(command, check, lines, line, within_s))
+        except ServerError:
+            return Reply(lambda within_s: self.run(command, within_s=within_s))
+        assert number is not None
+        at, place = pipeline, number
+        return Reply(lambda within_s: self._finish(command, check, at, place, within_s), pipeline)
 
     def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
         """Runs a command of a queue as soon as a publisher wakes a worker of that queue, or after
@@ -283,11 +293,16 @@ class SyncTransport:
         return self._take(command, check, reply, lines)
 
     def _finish(
-        self, command: Command[R], check: bool, lines: Lines, line: Line, within_s: float | None
+        self,
+        command: Command[R],
+        check: bool,
+        pipeline: Pipeline,
+        number: int,
+        within_s: float | None,
     ) -> R:
         try:
-            (reply,) = lines.receive(line, 1, within_s)
-            return command.parse(self._take(command, check, reply, lines, within_s))
+            reply = pipeline.reply(number, within_s)
+            return command.parse(self._take(command, check, reply, pipeline.lines, within_s))
         except ConnectionLost as error:
             self._revive_embedded()
             return self._run_again(command, error, within_s)
@@ -297,3 +312,10 @@ class SyncTransport:
         if not command.repeatable:
             raise error
         return self.run(command, within_s=within_s)
+
+
+def _pipeline(lines: Lines, behind: Reply[Any] | None) -> Pipeline:
+    """That of `behind`, where it goes to the same server. Raises ServerError."""
+    if behind is not None and behind.pipeline is not None and behind.pipeline.lines is lines:
+        return behind.pipeline
+    return Pipeline(lines, lines.take())
