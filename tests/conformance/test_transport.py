@@ -571,3 +571,33 @@ def test_a_forked_child_has_connections_of_its_own(place: AnyServer) -> None:
         program.wait_for("done")
         assert program.exit_code() == 0
     assert times_run(place) == 1 + 1 + 500 + 500
+
+
+CLOSING = """
+import os, signal, sys
+from tests.conformance.test_transport import echo
+from omniq_typed.transport.connect import connect
+
+transport = connect(sys.argv[1])
+transport.run(echo())
+os.kill(int(sys.argv[2]), signal.SIGSTOP)
+under_way = transport.start(echo("parent's"))
+child = os.fork()
+if child == 0:
+    transport.close()
+    os._exit(0)
+os.waitpid(child, 0)
+os.kill(int(sys.argv[2]), signal.SIGCONT)
+assert under_way.result() == b"parent's"
+print("done", flush=True)
+"""
+
+
+def test_a_child_that_closes_does_not_end_a_call_of_its_parent(single: Server) -> None:
+    """The server owes the reply until the child is gone."""
+    try:
+        with Program(CLOSING, single.url, str(single.pid)) as program:
+            program.wait_for("done")
+            assert program.exit_code() == 0
+    finally:
+        single.resume()
