@@ -39,7 +39,7 @@
 --   created_ms: int
 --   msg_correlation_id, msg_causation_id, msg_traceparent, msg_tracestate: text
 -- EFFECT: writes; not repeatable
--- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active;
+-- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active|wait;
 --   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a lease ends at now + timeout_ms; neither a group nor the queue has more leases than
 --   its limit, or starts more jobs than its rate allows
@@ -50,7 +50,8 @@
 -- @include failure_json fail_job reap_leases next_token_ms whole_tokens index_remove throttle_group
 -- @include jobs_taken lease_end kind_of lease_job next_group read_waiting take_from_groups
 -- @include take_ungrouped reserve_jobs lease_error active_job delete_keys list_push_heads
--- @include trim_completed complete_jobs settle_batch stats_refresh wake_workers wakes_by_slots
+-- @include trim_completed complete_jobs settle_batch find_strays stats_refresh wake_workers
+-- @include wakes_by_slots
 
 local q = queue_keys(KEYS)
 local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
@@ -73,6 +74,11 @@ local settled, ended, freed = settle_batch(q, ARGV, 9, tonumber(ARGV[8]), tonumb
 local reaped, readied = reap_leases(q, now, upkeep)
 local promoted, entered = promote_due(q, now, upkeep)
 available = available + freed + readied + entered
+if ARGV[2] ~= '0' and redis.call('EXISTS', q.wait) == 0 then
+  -- Now and then, and where a worker has the time.
+  local strays, found = find_strays(q, 100, now)
+  lost, available = lost + strays, available + found
+end
 
 local v = redis.call('MGET', q.paused, q.turn, limit_key(q, 'concurrency'), limit_key(q, 'rate'))
 local paused, most, bucket = v[1] and true, tonumber(v[3] or ''), read_bucket(v[4], now)
