@@ -1,11 +1,11 @@
 -- Jobs that wait by their hash and in the index but in no list, as a server leaves behind that has
 -- crashed twice (docs/operations.md), go to the tail of theirs. Call it where `wait` is empty: the
 -- list of a group is looked at only where it is empty, too, so that nothing has to be searched.
--- Looks at the `limit` oldest. Returns how many there were, and how many jobs and groups became
--- available.
-local function find_strays(q, limit, now)
+-- Looks at the oldest, up to the rank `last`. Returns how many there were, and how many jobs and
+-- groups became available.
+local function find_strays(q, last, now)
   local found, available, empty = 0, 0, {}
-  for _, id in ipairs(redis.call('ZRANGE', q.idx_wait, 0, limit - 1)) do
+  for _, id in ipairs(redis.call('ZRANGE', q.idx_wait, '0', last)) do
     local v = redis.call('HMGET', job_key(q, id), 'state', 'gid')
     local gid = v[2] or ''
     if gid ~= '' and empty[gid] == nil then
