@@ -24,6 +24,9 @@ _KNOWN: dict[str, frozenset[str]] = {
     "str": _ANY.union(_SIZES),
     "int": _ANY.union(_BOUNDS),
     "float": _ANY.union(_BOUNDS, ["allow_inf_nan"]),
+    "date": _ANY,
+    "datetime": _ANY | {"tz_constraint", "microseconds_precision"},
+    "enum": _ANY | {"cls", "members", "sub_type"},
     "literal": _ANY | {"expected"},
     "nullable": _ANY | {"schema"},
     "list": _ANY.union(_SIZES, ["items_schema", "fail_fast"]),
@@ -49,6 +52,13 @@ _CONFIG = frozenset(
     | {"hide_input_in_errors", "revalidate_instances", "loc_by_alias", "cache_strings"}
 )
 _WRAPPERS = ("default", "definitions", "definition-ref")
+_HAS_ZONE = "({0}.tzinfo is UTC or type({0}.tzinfo) is TzInfo and not {0}.utcoffset().seconds % 60)"
+"""Pydantic writes offsets in whole minutes; of other classes of zones nothing is known."""
+_ZONES = {
+    "aware": _HAS_ZONE,
+    "naive": "{0}.tzinfo is None",
+    None: f"({{0}}.tzinfo is None or {_HAS_ZONE})",
+}
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 """Pydantic reads no numbers of thousands of digits."""
 
@@ -66,6 +76,11 @@ def conditions(place: Place, value: str) -> list[str] | None:
         if type(low) is int and type(high) is int:  # SafeInt, mostly
             return [f"{low} <= {value} <= {high}", *_bounds(content, value, "gt", "lt")]
         return [f"{_SMALLEST} <= {value} <= {_LARGEST}", *_bounds(content, value, *_BOUNDS)]
+    if content.kind == "datetime":
+        return [_ZONES.get(content.schema.get("tz_constraint"), "False").format(value)]
+    if content.kind == "enum":
+        texts = all(type(each.value) is str for each in content.schema["members"])
+        return [] if texts else None
     if content.kind == "float":
         return list(_bounds(content, value, *_BOUNDS))
     return []

@@ -4,6 +4,8 @@ are tried in test_natural.py."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import Enum, IntEnum, StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,10 +16,12 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     AliasPath,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    PastDate,
     StringConstraints,
     TypeAdapter,
     ValidationError,
@@ -25,6 +29,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import TzInfo
 
 from omniq_typed import SafeInt
 from omniq_typed.messages.natural import sure_writer
@@ -42,6 +47,15 @@ class Address:
     zip: int | None = None
 
 
+class Size(Enum):
+    BIG = "big"
+    SMALL = "small"
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
 class Order(BaseModel):
     id: UUID
     paid: bool
@@ -52,6 +66,11 @@ class Order(BaseModel):
     ship_to: Address | None = None
     notes: dict[Annotated[str, Field(max_length=4)], str] = {}
     level: int = Field(default=1, gt=0, alias="lvl")
+    placed_at: AwareDatetime = datetime.max.replace(tzinfo=UTC)
+    seen_at: datetime = datetime.min
+    due: date = date.min
+    size: Size = Size.BIG
+    colour: Colour | None = None
 
 
 def an_order(**other: Any) -> Order:
@@ -65,6 +84,8 @@ def an_order(**other: Any) -> Order:
         "ship_to": Address("there"),
         "notes": {"a": "é\0\u2028"},
         "level": 2,
+        "placed_at": datetime(2026, 11, 27, 1, 2, 3, 4, UTC),
+        "colour": Colour.RED,
     }
     return Order.model_construct(**{**said, **other})
 
@@ -83,8 +104,12 @@ def check(declared: Any, value: Any) -> bool:
 def test_a_plain_message_is_sure() -> None:
     assert check(Order, an_order())
     assert check(Order, an_order(items=[], ship_to=None, notes={}))
+    for year, zone in ((1, UTC), (9999, UTC), (1, TzInfo(-86_340)), (9999, TzInfo(86_340))):
+        at = datetime(year, 12, 31, 23, 59, 59, 999_999)
+        assert check(Order, an_order(placed_at=at.replace(tzinfo=zone), seen_at=at, due=at.date()))
 
 
+ODD_ZONE = timezone(timedelta(seconds=3208))
 ODD: dict[str, list[Any]] = {
     "id": ["1"],
     "paid": [1],
@@ -100,6 +125,11 @@ ODD: dict[str, list[Any]] = {
     "bill_to": [Address("x", 2**63), Address("x", 10**5000), Address("\udfff")],
     "notes": [{"12345": ""}, {"a": 1}],
     "level": [0, True],
+    "placed_at": [datetime(2026, 11, 27), datetime(2026, 11, 27, tzinfo=ODD_ZONE)],
+    "seen_at": [datetime(2026, 11, 27, tzinfo=zone) for zone in (ODD_ZONE, TzInfo(3208))],
+    "due": [datetime.min],
+    "size": ["big", Colour.RED],
+    "colour": ["red"],
 }
 
 
@@ -211,6 +241,10 @@ class Crossed(BaseModel):
     y: str = "b"
 
 
+class Level(IntEnum):
+    LOW = 1
+
+
 def bare(cls: type) -> Any:
     """An instance that nobody had a say in."""
     made: Any = object.__new__(cls)
@@ -238,6 +272,9 @@ def holding(declared: Any, value: Any) -> tuple[type[BaseModel], BaseModel]:
         holding(Annotated[str, StringConstraints(pattern="b")], "a"),
         holding(Annotated[str, StringConstraints(to_upper=True)], "a"),
         holding(Annotated[int, Field(multiple_of=2)], 1),
+        holding(Level, Level.LOW),
+        holding(PastDate, date.max),
+        holding(Annotated[datetime, Field(lt=datetime(2026, 1, 1))], datetime.max),
         holding(Annotated[dict[str, Checked], Field()], {"a": Checked.model_construct(x="a")}),
         (Node, Node(Node())),
     ],
