@@ -77,9 +77,11 @@ class SyncTransport:
         `within_s`: how long the server may be silent, where that is to be less than usual (15 s, or
         what the URL says). A client that was passed in keeps to its own time.
         """
-        return command.parse(
-            self._repeat(command.repeatable, lambda: self._call(command, within_s))
-        )
+        try:
+            reply = self._call(command, within_s)
+        except ConnectionLost as error:
+            reply = self._again(command.repeatable, error, lambda: self._call(command, within_s))
+        return command.parse(reply)
 
     def run_all(self, commands: Sequence[Command[R]]) -> list[R]:
         """Runs repeatable commands in one round trip (on a cluster, one after the other)."""
@@ -172,16 +174,25 @@ class SyncTransport:
 
     def _repeat(self, repeatable: bool, call: Callable[[], Any]) -> Any:
         """Calls once, or up to three times while the connection breaks."""
-        attempt = 0
-        while True:
+        try:
+            return call()
+        except ConnectionLost as error:
+            return self._again(repeatable, error, call)
+
+    def _again(self, repeatable: bool, error: ConnectionLost, call: Callable[[], Any]) -> Any:
+        """As `_repeat`, where the first call came to `error`."""
+        for attempt in range(REPEATS - 1):
+            self._revive_embedded()
+            if not repeatable:
+                break
+            time.sleep(repeat_delay_s(attempt))
             try:
                 return call()
-            except ConnectionLost:
-                self._revive_embedded()
-                attempt += 1
-                if not repeatable or attempt == REPEATS:
-                    raise
-            time.sleep(repeat_delay_s(attempt - 1))
+            except ConnectionLost as lost:
+                error = lost
+        else:
+            self._revive_embedded()
+        raise error
 
     def _revive_embedded(self) -> None:
         """Nobody but its users starts an embedded server again that died."""
@@ -197,7 +208,10 @@ class SyncTransport:
     def _lines(self, key: bytes) -> Lines | None:
         """The connections to the server of a key; None: the client has to run the call. One that
         was passed in always does: whoever closes it, or bounds its pool, means all connections."""
-        client, routes = self.client, self._routes
+        routes = self._routes
+        if routes is not None and routes.client is self._client:
+            return routes.lines(key)
+        client = self.client
         if not self._owned:
             return None
         if routes is None or routes.client is not client:
