@@ -41,7 +41,7 @@ from omniq_typed.middleware import (
 from omniq_typed.models import HandlerInfo, Ordering, PublishResult, VersionCount, WorkerHealth
 from omniq_typed.monitor import AsyncQueueMonitor
 from omniq_typed.protocols import RetryPolicy
-from omniq_typed.publishing import AsyncPublisher, Settings, as_envelopes
+from omniq_typed.publishing import AsyncPublisher, Settings
 from omniq_typed.registration import Register, Registration, check_register
 from omniq_typed.transport.connect import connect_async
 from omniq_typed.transport.steps import run_steps_async
@@ -222,7 +222,7 @@ class AsyncBus:
         `error`. Raises InvalidBatch with what is wrong with each, and nothing is published;
         BatchInterrupted where the server failed after a part. lua/commands/enqueue.lua
         """
-        return await self._publisher.publish_many(as_envelopes(messages))
+        return await self._publisher.publish_many(messages)
 
     def consumer(
         self,

@@ -41,7 +41,7 @@ from omniq_typed.middleware import (
 from omniq_typed.models import HandlerInfo, Ordering, PublishResult, VersionCount, WorkerHealth
 from omniq_typed.monitor import QueueMonitor
 from omniq_typed.protocols import RetryPolicy
-from omniq_typed.publishing import Publisher, Settings, as_envelopes
+from omniq_typed.publishing import Publisher, Settings
 from omniq_typed.registration import Register, Registration, check_register
 from omniq_typed.transport.connect import connect
 from omniq_typed.transport.steps import run_steps
@@ -221,7 +221,7 @@ class Bus:
         `error`. Raises InvalidBatch with what is wrong with each, and nothing is published;
         BatchInterrupted where the server failed after a part. lua/commands/enqueue.lua
         """
-        return self._publisher.publish_many(as_envelopes(messages))
+        return self._publisher.publish_many(messages)
 
     def consumer(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -23,15 +25,20 @@ from omniq_typed.messages.envelope import (
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry, default_registry
 from omniq_typed.models import NewJob, Ordering, PublishResult
-from omniq_typed.publish_batch import Batch
+from omniq_typed.publish_batch import Batch, BatchCall
 from omniq_typed.registration import Registration
 from omniq_typed.transport.aio import AsyncTransport
+from omniq_typed.transport.async_reply import AsyncReply
+from omniq_typed.transport.reply import Reply
 from omniq_typed.transport.steps import run_steps, run_steps_async
 from omniq_typed.transport.sync import SyncTransport
 
 Publish: TypeAlias = Callable[[Envelope[Any]], str]
 """Publishes one message and answers its job id."""
 AsyncPublish: TypeAlias = Callable[[Envelope[Any]], Awaitable[str]]
+
+Sent: TypeAlias = tuple[BatchCall, Reply[list[PublishResult]]]
+AsyncSent: TypeAlias = tuple[BatchCall, AsyncReply[list[PublishResult]]]
 
 P = TypeVar("P")
 
@@ -135,25 +142,46 @@ class Publisher(_Publisher[Publish]):
             run_steps(self.transport, self._clearing([ready.message_type]))
         return self.transport.run(publish_record(ready.queue, ready, same=ready.is_same))
 
-    def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
-        """One call per queue and 100 messages. Raises InvalidBatch before anything is published,
-        BatchInterrupted where the server failed after a part of it."""
+    def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
+        """Messages and envelopes, mixed. One call per queue and 100 messages. Raises InvalidBatch
+        before anything is published, BatchInterrupted where the server failed after a part of
+        it."""
         batch = Batch(self._addressing)
         publish = self._wrap(batch.accept)
-        for envelope in envelopes:
+        may_be_plain = publish == batch.accept
+        for message in messages:
             batch.next_one()
             try:
-                batch.answered(publish(envelope))
+                if not (may_be_plain and batch.accept_plain(message)):
+                    batch.answered(publish(envelope_of(message)))
             except InvalidArgument as error:
                 batch.refuse(error)
         calls = batch.calls()
         run_steps(self.transport, self._clearing(batch.types()))
-        for call in calls:
-            try:
-                batch.note(call, self.transport.run(call.command()))
-            except ServerError as error:
-                raise batch.interrupted(error) from error
+        self._send_all(batch, calls)
         return batch.results()
+
+    def _send_all(self, batch: Batch, calls: Iterable[BatchCall]) -> None:
+        """The server has the next call at hand when it has done one."""
+        sent: deque[Sent] = deque()
+        try:
+            for call in calls:
+                while len(sent) == 2 or (sent and not sent[-1][1].is_ahead):
+                    batch.note(*_taken(sent))
+                behind = sent[-1][1] if sent else None
+                sent.append((call, self.transport.start(call.command(), behind=behind)))
+            while sent:
+                batch.note(*_taken(sent))
+        except ServerError as error:
+            while sent:  # what was under way may have been published all the same
+                with suppress(ServerError):
+                    batch.note(*_taken(sent))
+            raise batch.interrupted(error) from error
+
+
+def _taken(sent: deque[Sent]) -> tuple[BatchCall, list[PublishResult]]:
+    call, reply = sent.popleft()
+    return call, reply.result()
 
 
 class AsyncPublisher(_Publisher[AsyncPublish]):
@@ -182,7 +210,7 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
         if unknown := [each for each in types if not self._is_cleared(each)]:
             await run_steps_async(self.transport, self._clearing(unknown), in_thread=True)
 
-    async def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
+    async def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
         """As `Publisher.publish_many`."""
         batch = Batch(self._addressing)
 
@@ -190,20 +218,41 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
             return batch.accept(envelope)
 
         publish = self._wrap(accept)
-        for envelope in envelopes:
+        may_be_plain = publish is accept
+        for message in messages:
             batch.next_one()
             try:
-                batch.answered(await publish(envelope))
+                if not (may_be_plain and batch.accept_plain(message)):
+                    batch.answered(await publish(envelope_of(message)))
             except InvalidArgument as error:
                 batch.refuse(error)
         calls = batch.calls()
         await self._clear(batch.types())
-        for call in calls:
-            try:
-                batch.note(call, await self.transport.run(call.command()))
-            except ServerError as error:
-                raise batch.interrupted(error) from error
+        await self._send_all(batch, calls)
         return batch.results()
+
+    async def _send_all(self, batch: Batch, calls: Iterable[BatchCall]) -> None:
+        sent: deque[AsyncSent] = deque()
+        try:
+            for call in calls:
+                while len(sent) == 2 or (sent and not sent[-1][1].is_ahead):
+                    batch.note(*await _taken_async(sent))
+                sent.append((call, self.transport.start(call.command())))
+            while sent:
+                batch.note(*await _taken_async(sent))
+        except ServerError as error:
+            while sent:
+                with suppress(ServerError):
+                    batch.note(*await _taken_async(sent))
+            raise batch.interrupted(error) from error
+        finally:
+            for _, reply in sent:
+                reply.drop()
+
+
+async def _taken_async(sent: deque[AsyncSent]) -> tuple[BatchCall, list[PublishResult]]:
+    call, reply = sent.popleft()
+    return call, await reply.result()
 
 
 def as_envelopes(messages: Iterable[object]) -> Iterable[Envelope[Any]]:

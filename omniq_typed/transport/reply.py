@@ -19,6 +19,11 @@ class Reply(Generic[R]):
         self.pipeline = pipeline
         self._wait: Callable[[float | None], R] | None = wait
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it was sent, so that the server does it before what is sent `behind` it."""
+        return self.pipeline is not None
+
     def result(self, within_s: float | None = None) -> R:
         """Waits for it; once. `within_s` and what it raises are those of `SyncTransport.run`."""
         wait, self._wait = self._wait, None

@@ -212,7 +212,7 @@ def test_close_ends_a_call_in_another_thread(place: AnyServer) -> None:
         wait_until(lambda: blocked(place) == 1, "it waits", LONG_S)
         transport.close()
         with pytest.raises(ConnectionLost):
-            waiting.result(5)
+            waiting.result(LONG_S / 4)
     wait_until(lambda: blocked(place) == 0, "nobody waits", LONG_S)
 
 
@@ -334,7 +334,7 @@ def test_a_server_that_hangs_is_noticed(single: Server, run: Run) -> None:
         started = time.monotonic()
         with pytest.raises(ConnectionLost, match="within"):
             run(transport, echo())
-        assert 0.25 < time.monotonic() - started < 3
+        assert 0.25 < time.monotonic() - started < 10
     finally:
         single.resume()
     assert run(transport, echo("back")) == b"back"
@@ -350,7 +350,7 @@ def test_a_call_may_be_less_patient_than_others(single: Server) -> None:
             started = time.monotonic()
             with pytest.raises(ConnectionLost):
                 transport.run(echo(), within_s=0.2)
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 10
     finally:
         single.resume()
     assert transport.run(echo("back"), within_s=5.0) == b"back"
@@ -367,8 +367,8 @@ def test_a_token_runs_the_command_at_once(place: AnyServer, transport: SyncTrans
             wait_until(lambda: blocked(place) == 1, "it waits", LONG_S)
             pushed_at = time.monotonic()
             pushing.rpush(WAKE, "token")
-            assert running.result(5) == str(n).encode()
-            assert time.monotonic() - pushed_at < 2
+            assert running.result(LONG_S / 4) == str(n).encode()
+            assert time.monotonic() - pushed_at < LONG_S / 4
             counts = command_counts(place)
             assert (counts["blpop"], counts["evalsha"]) == (1, 1)
     assert pushing.llen(WAKE) == 0
@@ -381,7 +381,7 @@ def test_without_a_token_the_command_runs_after_the_wait(
     transport.run(echo())
     started = time.monotonic()
     assert transport.run_when_woken(QUEUE, WAIT_S, echo("late")) == b"late"
-    assert WAIT_S - 0.05 < time.monotonic() - started < 3
+    assert WAIT_S - 0.05 < time.monotonic() - started < 10
 
 
 def test_a_connection_that_ends_in_the_wait_is_told(
@@ -393,7 +393,7 @@ def test_a_connection_that_ends_in_the_wait_is_told(
         wait_until(lambda: blocked(place) == 1, "it waits", LONG_S)
         kill_connections(place)
         with pytest.raises(ConnectionLost):
-            running.result(5)
+            running.result(LONG_S / 4)
     assert transport.run(echo("after")) == b"after"
     assert times_run(place) == 2
 

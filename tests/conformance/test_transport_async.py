@@ -181,7 +181,7 @@ def test_a_server_that_hangs_is_noticed(single: Server, play: Play[Any], run: Ru
                 started = time.monotonic()
                 with pytest.raises(ConnectionLost, match="within"):
                     await run(transport, echo())
-                assert 0.25 < time.monotonic() - started < 3
+                assert 0.25 < time.monotonic() - started < 10
             finally:
                 single.resume()
             assert await run(transport, echo("back")) == b"back"
@@ -271,10 +271,10 @@ def test_a_token_runs_the_command_at_once(place: AnyServer, play: Play[Any]) -> 
             pushed_at = time.monotonic()
             pushing.rpush(WAKE, "token")
             assert await running == b"woken"
-            assert time.monotonic() - pushed_at < 2
+            assert time.monotonic() - pushed_at < LONG_S / 4
             started = time.monotonic()
             assert await transport.run_when_woken(QUEUE, WAIT_S, echo("late")) == b"late"
-            assert WAIT_S - 0.05 < time.monotonic() - started < 3
+            assert WAIT_S - 0.05 < time.monotonic() - started < 10
 
     play(main())
     pushing.close()
