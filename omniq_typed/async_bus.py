@@ -196,6 +196,12 @@ class AsyncBus:
         What is published while another call to the queue is under way shares the next one.
         Raises InvalidPayload with path, code and message of each fault. lua/commands/enqueue.lua
         """
+        if (
+            (queue is job_id is message_type is max_attempts is timeout_ms is backoff_ms is None)
+            and (gid is ordering is correlation_id is traceparent is tracestate is None)
+            and (type(due_ms) is type(group_limit) is int and due_ms == group_limit == 0)
+        ):  # as nearly always: an envelope would take longer to make than to read
+            return await self._publisher.publish_plain(message)
         envelope = Envelope(
             message,
             message_type=message_type,

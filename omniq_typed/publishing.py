@@ -17,6 +17,7 @@ from omniq_typed.errors import InvalidArgument, ServerError
 from omniq_typed.gathering import Gathering
 from omniq_typed.messages.codec import encode_unregistered
 from omniq_typed.messages.envelope import (
+    Addressed,
     Addressing,
     Envelope,
     envelope_of,
@@ -135,9 +136,19 @@ class Publisher(_Publisher[Publish]):
         super().__init__(settings, wrap, registration)
         self.transport = transport
         self.publish: Publish = wrap(self._send)
+        self._is_bare = self.publish == self._send
+
+    def publish_plain(self, message: object) -> str:
+        """A message of which nothing is said but itself."""
+        plain = self._addressing.plain(type(message)) if self._is_bare else None
+        if plain is None:
+            return self.publish(Envelope(message))
+        return self._send_ready(self._addressing.address_plain(plain, message, new_job_id()))
 
     def _send(self, envelope: Envelope[Any]) -> str:
-        ready = self._addressing.address(envelope)
+        return self._send_ready(self._addressing.address(envelope))
+
+    def _send_ready(self, ready: Addressed) -> str:
         if not self._is_cleared(ready.message_type):
             run_steps(self.transport, self._clearing([ready.message_type]))
         return self.transport.run(publish_record(ready.queue, ready, same=ready.is_same))
@@ -198,11 +209,25 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
         self.transport = transport
         self._gathering = Gathering()
         self.publish: AsyncPublish = wrap(self._send)
+        self._is_bare = self.publish == self._send
+
+    def publish_plain(self, message: object) -> Awaitable[str]:
+        """As `Publisher.publish_plain`; checked at once."""
+        plain = self._addressing.plain(type(message)) if self._is_bare else None
+        if plain is None:
+            return self.publish(Envelope(message))
+        return self._send_ready(self._addressing.address_plain(plain, message, new_job_id()))
 
     async def _send(self, envelope: Envelope[Any]) -> str:
-        ready = self._addressing.address(envelope)
-        if not self._is_cleared(ready.message_type):
-            await self._clear([ready.message_type])
+        return await self._send_ready(self._addressing.address(envelope))
+
+    def _send_ready(self, ready: Addressed) -> Awaitable[str]:
+        if self._is_cleared(ready.message_type):
+            return self._gathering.publish(self.transport, ready)
+        return self._clear_and_send(ready)
+
+    async def _clear_and_send(self, ready: Addressed) -> str:
+        await self._clear([ready.message_type])
         return await self._gathering.publish(self.transport, ready)
 
     async def _clear(self, types: Iterable[MessageType[Any]]) -> None:
