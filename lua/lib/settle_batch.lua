@@ -17,8 +17,7 @@
 local function settle_batch(q, args, at, count, keep, now)
   local rows, refused, available, prefix = {}, 0, 0, job_key(q, '')
   -- Written at the end, all at once; until then their hashes say that they are active.
-  local acknowledged, is_acknowledged, gids, slots = {}, {}, {}, {}
-  local unstarted = {}
+  local acknowledged, is_acknowledged, gids, unstarted = {}, {}, {}, {}
   for i = 1, count do
     local id, token, outcome = args[at], args[at + 1], args[at + 2]
     local status, detail
@@ -31,10 +30,7 @@ local function settle_batch(q, args, at, count, keep, now)
         acknowledged[#acknowledged + 1], is_acknowledged[id] = id, true
         local gid = v[3]
         if gid and gid ~= '' then
-          if not slots[gid] then
-            gids[#gids + 1], slots[gid] = gid, 0
-          end
-          slots[gid] = slots[gid] + 1
+          gids[#gids + 1] = gid
         end
       end
       at = at + 3
@@ -42,7 +38,9 @@ local function settle_batch(q, args, at, count, keep, now)
       -- @include active_job group_key group_state groups_enter group_place group_free_slots
       -- @include lane_forget_active delay_job failure_json fail_job group_refresh lane_enter
       -- @include give_back settle_undone
-      local readied
+      -- Groups become ready in the order of the records.
+      local readied = group_free_slots(q, gids, now)
+      available, gids = available + readied, {}
       status, detail, readied = settle_undone(q, args, at, is_acknowledged[id], unstarted, now)
       available = available + readied
       at = at + (outcome == 'release' and 3 or 7)
@@ -55,9 +53,7 @@ local function settle_batch(q, args, at, count, keep, now)
   complete_jobs(q, acknowledged, keep, now)
   if #gids > 0 then
     -- @include group_key group_state groups_enter group_place group_free_slots
-    for i = 1, #gids do
-      available = available + group_free_slots(q, gids[i], slots[gids[i]], now)
-    end
+    available = available + group_free_slots(q, gids, now)
   end
   if #unstarted > 0 then
     -- @include group_key group_state groups_enter group_place group_refresh read_bucket

@@ -9,9 +9,9 @@ server takes those back first.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
-import uuid
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -262,7 +262,7 @@ class Deliveries:
             # Where one reply was lost the next may be, and what it leases would lie idle. The same
             # prefix again: so there is never more than one to heal.
             wanted = min(wanted, 1)
-        prefix = healed or (BATCH_PREFIX if wanted > 1 else "") + uuid.uuid4().hex
+        prefix = healed or (BATCH_PREFIX if wanted > 1 else "") + os.urandom(16).hex()
         command = reserve(
             self._queue,
             limit=wanted,
