@@ -15,6 +15,7 @@ import pytest
 
 from tests import node
 from tests.memory_engine import MemoryEngine, sort_out
+from tests.second_chance import deny_to_searches
 from tests.servers import (
     AnyServer,
     Cluster,
@@ -37,7 +38,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Which tests run on a memory server, and when; see tests/memory_engine.py."""
+    """Which tests run on a memory server, and when, and which have a second chance; see
+    tests/memory_engine.py and tests/second_chance.py."""
+    deny_to_searches(config, items)
     left_out = sort_out(items)
     if left_out:
         config.hook.pytest_deselected(items=left_out)

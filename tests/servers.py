@@ -30,7 +30,7 @@ from redis.cluster import RedisCluster
 
 Kind = Literal["redis", "valkey"]
 
-READY_TIMEOUT_S = 15.0
+READY_TIMEOUT_S = 60.0
 POLL_INTERVAL_S = 0.005
 CLUSTER_SLOTS = 16384
 # Below the range from which Linux takes the ports of outgoing connections (32768 and up), together
@@ -206,7 +206,7 @@ class Server:
             ).result()
 
     def _wait_ready(self) -> None:
-        with contextlib.closing(self.client(socket_timeout=1.0)) as client:
+        with contextlib.closing(self.client(socket_timeout=10.0)) as client:
 
             def answers() -> bool:
                 if not self.running:
@@ -226,7 +226,7 @@ class Server:
         for each in (signum, signal.SIGCONT):
             process.send_signal(each)
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -39,7 +39,7 @@
 --   created_ms: int
 --   msg_correlation_id, msg_causation_id, msg_traceparent, msg_tracestate: text
 -- EFFECT: writes; not repeatable
--- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active;
+-- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active|wait;
 --   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a lease ends at now + timeout_ms; neither a group nor the queue has more leases than
 --   its limit, or starts more jobs than its rate allows
@@ -79,12 +79,19 @@ if due > 0 and due <= tonumber(now) then
   due = next_due_ms(q)
 end
 available = available + freed + readied + entered
+local strays, found = 0, 0
+if ARGV[2] ~= '0' and redis.call('EXISTS', q.wait) == 0 then
+  -- Now and then, and where a worker has the time.
+  -- @include group_key group_state groups_enter group_place group_refresh lane_enter find_strays
+  strays, found = find_strays(q, '99', now)
+  available = available + found
+end
 
 local v = redis.call('MGET', q.paused, q.turn, limit_key(q, 'concurrency'), limit_key(q, 'rate'))
 local paused, most, bucket = v[1] and true, tonumber(v[3] or ''), nil
 local waiting, ready = redis.call('LLEN', q.wait), redis.call('ZCARD', q.groups_ready)
 local count, kinds, jobs = 0, {}, {}
-local changed = ended + reaped + promoted + lost + entered > 0
+local changed = ended + reaped + promoted + lost + entered + strays > 0
 if not paused and limit > 0 then
   local room = most and most - redis.call('ZCARD', q.active) or limit + 1
   if v[4] then

@@ -181,7 +181,18 @@ def publish_record(
                 raise error
         return job.job_id
 
-    return enqueue_records(queue, [job], parse, now_ms=now_ms)
+    # As of `enqueue_records`, which takes twice as long for one.
+    words, own = job.kind.words, job.own
+    check_int("now_ms_override", now_ms, 0)
+    args = (now_ms, CHECK, 1, *words, 1, job.job_id, job.payload, 1, len(own) // 2, *own)
+    return Command(
+        script("enqueue"),
+        queue_keys(queue),
+        args,
+        parse,
+        repeatable=True,
+        same_args=4 + len(words) if now_ms == 0 else 0,
+    )
 
 
 def duplicate_error(

@@ -257,7 +257,9 @@ async def test_a_handler_that_blocks_the_loop_is_seen_from_outside_and_told(
         job_id = await bus.publish_json(Order(1), timeout_ms=600)
         job = await reaches(watch, job_id, "completed")
         await asyncio.to_thread(looking.join)
-        assert bus.health().loop_lag_s < 1.0
+        await asyncio.to_thread(
+            wait_until, lambda: bus.health().loop_lag_s == 0.0, "the loop turns", LONG_S
+        )
     (seen,) = health
     assert (seen.ready, seen.live) == (False, True)
     assert [(lane.state, lane.job_id) for lane in seen.lanes] == [("working", job_id)]
@@ -305,7 +307,7 @@ async def test_jobs_that_are_not_done_within_the_grace_go_back(
     @bus.consumer(Order, concurrency=2)
     async def handler(ctx: AsyncCtx[Order]) -> None:
         started.put_nowait(ctx.job_id)
-        await asyncio.sleep(0.2 if ctx.payload.number else 60)
+        await asyncio.sleep(0.2 if ctx.payload.number else 300)
 
     slow, quick = [await bus.publish_json(Order(n)) for n in (0, 1)]
     stop = threading.Event()
@@ -315,7 +317,7 @@ async def test_jobs_that_are_not_done_within_the_grace_go_back(
     begun = time.monotonic()
     stop.set()
     await asyncio.wait_for(run, LONG_S)
-    assert 0.6 <= time.monotonic() - begun < 5
+    assert 0.6 <= time.monotonic() - begun < LONG_S / 4
     job = watch.job("orders", slow)
     assert (job.state, job.attempt, job.last_error) == ("wait", 0, "")
     assert watch.job("orders", quick).state == "completed"

@@ -149,4 +149,4 @@ async def test_a_worker_takes_jobs_soon_after_a_short_outage(durable: Server, wa
             await asyncio.to_thread(wait_until, partial(published, watch, n), "it takes it", LONG_S)
             back_at = time.monotonic()
             assert await asyncio.wait_for(seen.get(), LONG_S) == n
-            assert time.monotonic() - back_at < 5
+            assert time.monotonic() - back_at < 15

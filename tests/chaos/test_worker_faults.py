@@ -341,7 +341,7 @@ def test_a_stopping_worker_does_not_wait_for_ever_for_a_server(
             go_on.set()
             started = time.monotonic()
             worker.wait()
-            assert time.monotonic() - started < 12
+            assert time.monotonic() - started < 30
     assert "server away, 1 results lost" in caplog.text
 
 
@@ -485,7 +485,7 @@ def ended_with(face: Face, url: str, error: type[Exception]) -> None:
         else:
             asyncio.run(_run_async(url))
     assert caught.type is error  # no group of exceptions
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 async def _run_async(url: str) -> None:

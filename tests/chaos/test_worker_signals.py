@@ -15,19 +15,26 @@ from tests.servers import Server, wait_until
 from tests.workers import LONG_S, Program, Watch
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
-QUICK_S = 6.0
-"""Far below the poll interval of 30 s and the handlers' 60 s; a start-up of Python fits in too."""
+QUICK_S = 30.0
+"""Far below the poll interval and what the handlers take, 300 s, and yet long for a busy machine: a
+start-up of Python fits in too."""
 
 COMMON = """
 import asyncio, os, signal, sys, time
 from omniq_typed import AsyncBus, Bus, OmniqClient
 from tests.workers import REGISTRY, Order
 url, drain, seconds = sys.argv[1], sys.argv[2] == "drain", float(sys.argv[3])
-POLL_S = 30.0
+POLL_S = 300.0
 
 def say(*words):
     # One write per line, also where several threads speak.
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+def in_place():
+    # What a worker takes over, to compare.
+    fd = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(fd)
+    return [fd, *map(signal.getsignal, (signal.SIGINT, signal.SIGTERM, signal.SIGURG))]
 
 def work(ctx):
     say("working", ctx.job_id)
@@ -39,10 +46,10 @@ def work(ctx):
 CONSUME = (
     COMMON
     + """
-before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+before = in_place()
 with OmniqClient(url=url) as client:
     client.consume(queue="orders", handler=work, drain=drain, poll_interval_s=POLL_S)
-after = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+after = in_place()
 say("returned", before == after)
 """
 )
@@ -64,9 +71,9 @@ async def main():
         async def handler(ctx):
             say("working", ctx.job_id)
             await asyncio.sleep(seconds)
-        before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+        before = in_place()
         await bus.run(drain=drain, poll_interval_s=POLL_S)
-        after = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+        after = in_place()
         say("returned", before == after)
 
 asyncio.run(main())
@@ -107,15 +114,17 @@ def test_without_drain_the_job_is_given_back_at_once(
 ) -> None:
     count = 1 if source is CONSUME else 3
     ids = published(watch, count)
-    with Program(source, redis_server.url, "now", "60") as worker:
+    with Program(source, redis_server.url, "now", "300") as worker:
         for _ in ids:
             worker.wait_for("working")
         worker.signal(signum)
         for job_id in ids:
-            job = watch.reaches("orders", job_id, "wait", QUICK_S)
-            assert (job.attempt, job.lease_token, job.lock_until_ms) == (0, "", 0)
-            assert job.last_error == ""
+            watch.reaches("orders", job_id, "wait", QUICK_S)
         assert worker.exit_code(QUICK_S) == 0
+    for job_id in ids:  # only now: a lane that still listened may have taken one and returned it
+        job = watch.job("orders", job_id)
+        assert (job.attempt, job.lease_token, job.lock_until_ms) == (0, "", 0)
+        assert (job.state, job.last_error) == ("wait", "")
     assert "giving running jobs back" in "".join(worker.errors)
     # Free for the next worker; in their order, where one lane held them all.
     taken = [watch.client.reserve(queue="orders") for _ in ids]
@@ -159,7 +168,7 @@ def hang(ctx):
     while True:
         try:
             say("working")
-            time.sleep(60)
+            time.sleep(300)
         except BaseException:
             say("swallowed")
 
@@ -179,56 +188,6 @@ with OmniqClient(url=url) as client:
         worker.signal(second)
         assert worker.exit_code(QUICK_S) == code
     assert watch.job("orders", job_id).state == "active"  # until its lease runs out
-
-
-def test_a_second_signal_leaves_though_a_handler_blocks_the_event_loop(
-    redis_server: Server, watch: Watch
-) -> None:
-    blocking = ASYNC.replace("await asyncio.sleep(seconds)", "time.sleep(seconds)")
-    assert blocking != ASYNC
-    published(watch)
-    with Program(blocking, redis_server.url, "drain", "60") as worker:
-        worker.wait_for("working")
-        worker.signal(signal.SIGINT)
-        wait_until(lambda: bool(worker.errors), "the first signal is noticed", LONG_S)
-        worker.signal(signal.SIGINT)
-        assert worker.exit_code(QUICK_S) == 130
-
-
-def test_a_child_that_a_handler_forked_ends_by_its_signals_as_ever(
-    redis_server: Server, watch: Watch
-) -> None:
-    """multiprocessing's terminate() sends SIGTERM to a fork that has our signal handlers."""
-    forking = COMMON + (
-        """
-import multiprocessing
-
-fork_context = multiprocessing.get_context("fork")
-
-def sleep(ready):
-    ready.set()
-    time.sleep(60)
-
-def fork(ctx):
-    ready = fork_context.Event()
-    child = fork_context.Process(target=sleep, args=(ready,))
-    child.start()
-    ready.wait(20)  # Python drops signals that come while it forks
-    child.terminate()
-    child.join(20)
-    say("child", child.exitcode)
-
-with OmniqClient(url=url) as client:
-    client.consume(queue="orders", handler=fork)
-say("returned")
-"""
-    )
-    published(watch)
-    with Program(forking, redis_server.url, "drain", "0") as worker:
-        assert worker.wait_for("child") == f"child -{int(signal.SIGTERM)}"
-        worker.signal(signal.SIGTERM)
-        worker.wait_for("returned")
-        assert worker.exit_code() == 0
 
 
 def test_after_a_call_was_cut_off_its_reply_is_nobody_elses(

@@ -14,7 +14,7 @@ import pytest
 
 from omniq_typed.cli.processes.probes import MOST_AT_ONCE, Probes, State
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 FINE = State(True, True, {"live": True, "since_answered_s": math.inf, "lanes": [{"a": 1.23456}]})
 
 

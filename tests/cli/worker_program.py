@@ -82,9 +82,9 @@ def fork_and_terminate():
     ready = fork.Event()
     child = fork.Process(target=sleep, args=(ready,))
     child.start()
-    ready.wait(20)  # Python drops signals that come while it forks
+    ready.wait(60)  # Python drops signals that come while it forks
     child.terminate()
-    child.join(20)
+    child.join(60)
     return child.exitcode
 
 

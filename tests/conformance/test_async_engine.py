@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from omniq_typed import AsyncBus, AsyncCtx, Envelope
-from omniq_typed.models import QueueStats
+from omniq_typed.models import JobInfo, QueueStats
 from tests.servers import Server, wait_until
 from tests.workers import LONG_POLL_S, LONG_S, REGISTRY, Order, Watch
 
@@ -146,6 +146,13 @@ async def test_nothing_is_taken_ahead_for_slow_handlers(bus: AsyncBus, watch: Wa
             await asyncio.wait_for(started.get(), LONG_S)
 
 
+UNTOUCHED = {("wait", 0, "")}
+
+
+def state_of(job: JobInfo) -> tuple[str, int, str]:
+    return job.state, job.attempt, job.last_error
+
+
 async def test_what_was_taken_ahead_goes_back_in_order_when_handlers_get_slow(
     bus: AsyncBus, watch: Watch
 ) -> None:
@@ -163,9 +170,13 @@ async def test_what_was_taken_ahead_goes_back_in_order_when_handlers_get_slow(
     ids = await publish(bus, count)
     async with at_work(bus):
         await asyncio.wait_for(slow.wait(), LONG_S)
-        await until(watch, lambda stats: stats.active == 1, "the others are given back")
-        waiting = [watch.job("orders", job_id) for job_id in ids[quick + 1 :]]
-        assert {(job.state, job.attempt, job.last_error) for job in waiting} == {("wait", 0, "")}
+        # On a busy machine some are taken ahead only now, and go back then.
+        await asyncio.to_thread(
+            wait_until,
+            lambda: {state_of(watch.job("orders", each)) for each in ids[quick + 1 :]} == UNTOUCHED,
+            "the others are given back",
+            LONG_S,
+        )
         let_go.set()
         await until(watch, lambda stats: stats.completed_kept == count, "all are done")
     assert order == list(range(count))
@@ -210,8 +221,8 @@ async def test_max_prefetch_1_takes_nothing_ahead(bus: AsyncBus, watch: Watch) -
 
 
 async def test_delayed_jobs_start_when_they_fall_due(bus: AsyncBus, server: Server) -> None:
-    """And not when the server next looks whether a blocked client has waited long enough, which is
-    ten times a second."""
+    """And not when the server next looks whether a blocked client has waited long enough, which
+    here is once a second."""
     if in_memory(server):
         pytest.skip("a call takes it longer than that")
     late_ms: asyncio.Queue[float] = asyncio.Queue()
@@ -221,13 +232,17 @@ async def test_delayed_jobs_start_when_they_fall_due(bus: AsyncBus, server: Serv
     async def handler(ctx: AsyncCtx[Order]) -> None:
         late_ms.put_nowait(time.time() * 1000 - ctx.payload.number)
 
-    async with at_work(bus, poll_interval_s=LONG_POLL_S):
-        first = int(time.time() * 1000) + 300
-        dues = [first + 37 * n for n in range(count)]
-        await bus.publish_many(Envelope(Order(due), due_ms=due) for due in dues)
-        lates = sorted([await asyncio.wait_for(late_ms.get(), LONG_S) for _ in dues])
+    server.command("CONFIG", "SET", "hz", "1")
+    try:
+        async with at_work(bus, poll_interval_s=LONG_POLL_S):
+            first = int(time.time() * 1000) + 300
+            dues = [first + 37 * n for n in range(count)]
+            await bus.publish_many(Envelope(Order(due), due_ms=due) for due in dues)
+            lates = sorted([await asyncio.wait_for(late_ms.get(), LONG_S) for _ in dues])
+    finally:
+        server.command("CONFIG", "SET", "hz", "10")
     assert lates[0] >= 0
-    assert lates[count // 2] < 40
+    assert lates[count // 2] < 100
 
 
 @pytest.mark.slow
@@ -263,29 +278,30 @@ async def test_an_idle_worker_stops_within_a_moment(bus: AsyncBus, server: Serve
     begun = time.monotonic()
     stop.set()
     await asyncio.wait_for(task, LONG_S)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < LONG_POLL_S / 4
 
 
-async def test_a_rate_is_kept_and_made_use_of(bus: AsyncBus, server: Server) -> None:
+async def test_a_rate_is_kept_and_made_use_of(bus: AsyncBus, server: Server, watch: Watch) -> None:
     """A worker that is held back by a rate limit starts the next job when it may, and does not ask
     again and again until then."""
-    began: list[float] = []
+    began: list[int] = []
     over = asyncio.Event()
     count, per_s = 16, 40
 
     @bus.consumer(Order)
     async def handler(ctx: AsyncCtx[Order]) -> None:
-        began.append(time.monotonic())
+        began.append(ctx.payload.number)
         if len(began) == count:
             over.set()
 
     await bus.set_rate_limit(queue="orders", per_s=per_s, burst=1)
-    await publish(bus, count)
+    ids = await publish(bus, count)
     before = 0 if in_memory(server) else reserves(server)
     async with at_work(bus, max_prefetch=1):
         await asyncio.wait_for(over.wait(), LONG_S)
         calls = 0 if in_memory(server) else reserves(server) - before
-    took_s = began[-1] - began[0]
+    started_ms = [watch.job("orders", each).first_started_ms for each in ids]
+    took_s = (max(started_ms) - min(started_ms)) / 1000
     assert (count - 1) / per_s * 0.95 <= took_s < (count - 1) * 0.2
     assert calls <= 5 * count
 

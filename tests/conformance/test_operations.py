@@ -349,6 +349,24 @@ def test_the_first_limit_of_a_group_stays(doors: Doors) -> None:
     assert take_all(doors.client, Q) == ["a", "b"]
 
 
+def test_waiting_jobs_that_lie_in_no_list_are_found_where_there_is_nothing_else(
+    doors: Doors, server: Server
+) -> None:
+    """As a server leaves them behind that crashed twice: docs/operations.md."""
+    put(doors.client, "h1", "h2", gid="h")
+    assert take(doors.client, Q).job_id == "h1"
+    put(doors.client, "a", "b")
+    put(doors.client, "g1", "g2", gid="g", group_limit=2)
+    with contextlib.closing(server.client()) as client:
+        client.delete("{orders}:wait", "{orders}:g:g:wait", "{orders}:groups:ready")
+
+    with open_doors(doors.face, url=server.url) as worker:  # a new one, which looks around
+        assert sorted(take_all(worker.client, Q)) == ["a", "b", "g1", "g2"]
+    stats = doors.monitor.stats(Q)
+    assert (stats.waiting, stats.waiting_total, stats.active) == (0, 1, 5)
+    assert listed(doors.monitor, "wait") == ["h2"]
+
+
 # heartbeat, ack_success, ack_fail
 
 

@@ -770,4 +770,4 @@ def test_a_worker_that_waits_can_be_stopped(
 
 
 def wait_for_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
-    wait_until(lambda: text in caplog.text, f"{text!r} is logged", 10)
+    wait_until(lambda: text in caplog.text, f"{text!r} is logged", 60)

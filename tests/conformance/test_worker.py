@@ -29,7 +29,7 @@ from tests.workers import (
     watching,
 )
 
-QUICK_S = 5.0
+QUICK_S = 30.0
 """Far below LONG_POLL_S, far above what a wake-up takes on a busy machine."""
 
 

@@ -217,7 +217,7 @@ async def test_cancelled_with_the_server_away_it_leaves_all_the_same(
         worker.task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(worker.task, LONG_S)
-        assert time.monotonic() - begun < 12
+        assert time.monotonic() - begun < 30
     finally:
         server.resume()
 
@@ -306,7 +306,10 @@ def connections(server: Server) -> set[str]:
 
 
 class Slow(int):
-    """A field whose schema takes its time, as that of a large union does."""
+    """A field whose schema takes its time, as that of a large union does: until the event loop,
+    which counts its turns here, has gone on."""
+
+    turns = 0
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -314,7 +317,8 @@ class Slow(int):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
-        time.sleep(0.6)
+        before = Slow.turns
+        wait_until(lambda: Slow.turns > before + 1, "the event loop turns meanwhile", LONG_S)
         return handler(core_schema)
 
 
@@ -326,13 +330,10 @@ async def test_the_loop_turns_while_types_are_registered(server: Server) -> None
     class Slowly:
         field: Slow
 
-    gaps: list[float] = []
-
     async def tick() -> None:
         while True:
-            before = time.monotonic()
             await asyncio.sleep(0.001)
-            gaps.append(time.monotonic() - before)
+            Slow.turns += 1
 
     async with AsyncBus(server.url, registry=registry) as bus:
         bus.consumer(Slowly)(_nothing)
@@ -341,5 +342,4 @@ async def test_the_loop_turns_while_types_are_registered(server: Server) -> None
         await asyncio.to_thread(wait_until, lambda: bus.health().ready, "it takes jobs", LONG_S)
         ticking.cancel()
         await worker.finish()
-    assert gaps
-    assert max(gaps) < 0.6
+    assert Slow.turns

@@ -173,6 +173,19 @@ def test_a_batch_is_asked_for_before_the_present_one_is_worked_off(
     assert most > 50
 
 
+def test_a_lane_works_in_the_order_of_its_queue(server: Server, watch: Watch) -> None:
+    """Two calls for jobs are under way at once, and the server answers one after the other."""
+    seen: list[int] = []
+
+    def handler(ctx: Ctx[Order]) -> None:
+        seen.append(ctx.payload.number)
+
+    published(watch, range(6_000))
+    with at_work(server.url, handler):
+        wait_until(lambda: len(seen) == 6_000, "all are done", LONG_S)
+    assert seen == list(range(6_000))
+
+
 # --- Idle ----------------------------------------------------------------------------------------
 
 
@@ -250,17 +263,18 @@ def test_a_delayed_job_is_on_time_though_the_server_looks_at_its_clock_once_a_se
     finally:
         server.command("CONFIG", "SET", "hz", "10")
     assert min(late) >= 0
-    assert sorted(late)[2] <= 20, late
+    assert sorted(late)[2] <= 100, late  # it would be half a second
 
 
 def test_jobs_that_wait_for_a_rate_start_when_it_lets_them(server: Server, watch: Watch) -> None:
     """And not when idle lanes next look by themselves; nobody publishes who would wake them."""
-    began: list[float] = []
     watch.bus.set_rate_limit("orders", 50, burst=5)
-    published(watch, range(60))
-    with at_work(server.url, lambda ctx: began.append(time.monotonic()), concurrency=4):
-        wait_until(lambda: len(began) == 60, "all are done", LONG_S)
-    assert 1.0 <= began[-1] - began[0] < 3.0
+    ids = published(watch, range(60))
+    with at_work(server.url, lambda ctx: None, concurrency=4):
+        for each in ids:
+            watch.reaches("orders", each, "completed")
+    began_ms = [watch.job("orders", each).first_started_ms for each in ids]
+    assert 1_000 <= max(began_ms) - min(began_ms) < 4_000  # they would be more than five seconds
 
 
 # --- The time of a handler -----------------------------------------------------------------------
@@ -473,7 +487,7 @@ def test_a_draining_worker_gives_back_what_is_not_done_within_its_grace(
             first, second = seen.next(), seen.next()
             began_at = time.monotonic()
             worker.finish()
-            assert 0.3 <= time.monotonic() - began_at < 5
+            assert 0.3 <= time.monotonic() - began_at < LONG_S / 4
             slow = first if first.payload.number else second
             assert slow.lease_lost
             assert [watch.job("orders", each).state for each in ids] == ["completed", "wait"]

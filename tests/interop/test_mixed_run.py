@@ -108,14 +108,14 @@ class Workers:
         """SIGKILL, and wait for its end."""
         process = self._running.pop(name)
         process.kill()
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(60) == -signal.SIGKILL
         self._close(process)
 
     def stop(self) -> None:
         """SIGTERM; each ends by itself and well."""
         for process in self._running.values():
             process.terminate()
-        codes = {name: process.wait(15) for name, process in self._running.items()}
+        codes = {name: process.wait(60) for name, process in self._running.items()}
         assert set(codes.values()) == {0}, (codes, self.said())
 
     def said(self) -> str:

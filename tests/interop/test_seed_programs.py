@@ -30,7 +30,7 @@ READ_DESCRIPTION = (
     "print(json.dumps(importlib.metadata.metadata('omniq').get_payload()))"
 )
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PROGRAM_TIMEOUT_S = 20
+PROGRAM_TIMEOUT_S = 60
 QUEUES = {"demo", "deno", "documents", "pages", "test"}
 
 # What the description holds, so that another one is noticed and no block is passed over.
@@ -169,7 +169,7 @@ def test_consumers(
             PROGRAM_TIMEOUT_S,
         )
         process.terminate()
-        assert process.wait(5) == 0, said.read_text()
+        assert process.wait(60) == 0, said.read_text()
         text = said.read_text()
     at = 0
     for line in SAYS[queue]:
@@ -191,7 +191,7 @@ def test_a_consumer_that_is_stopped_within_a_job(
     with started(program, tmp_path) as (process, said):
         wait_until(lambda: "Waiting 2 seconds" in said.read_text(), "the job has begun", 20)
         process.terminate()
-        assert process.wait(10) == 0, said.read_text()
+        assert process.wait(60) == 0, said.read_text()
         assert ("Done" in said.read_text()) == drain
     job = QueueMonitor(client).get_job("demo", job_id)
     assert job is not None

@@ -56,7 +56,7 @@ def running(bus: Bus) -> Generator[None]:
         yield
     finally:
         stop.set()
-        thread.join(15)
+        thread.join(60)
     assert not thread.is_alive()
 
 

@@ -14,7 +14,7 @@ from omniq_typed.worker import attempt as attempts
 from omniq_typed.worker.attempt import Attempt
 from omniq_typed.worker.routing import Consumer
 
-LONG_S = 20.0
+LONG_S = 60.0
 
 
 def attempt_of(limit_s: float = 5.0) -> Attempt:

@@ -743,7 +743,7 @@ def test_jobs_of_several_threads_do_not_mix(kept: Kept) -> None:
     begun = threading.Barrier(3)
 
     def handler(ctx: Ctx[Any]) -> None:
-        begun.wait(20)
+        begun.wait(60)
         mine.info("of %s", ctx.job_id)
 
     chain = handling_chain([LogJobs()], handler)
@@ -753,7 +753,7 @@ def test_jobs_of_several_threads_do_not_mix(kept: Kept) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     found = [each for each in kept.records if each.name == mine.name]
     assert sorted(each.getMessage() for each in found) == ["of x", "of y", "of z"]
     assert all(each.getMessage() == f"of {fields_of(each)['job_id']}" for each in found)

@@ -312,7 +312,7 @@ def test_a_method_is_the_same_provider_each_time_it_is_named() -> None:
 
 
 def test_a_plan_is_shared_by_threads_and_its_values_are_not() -> None:
-    meet = threading.Barrier(2, timeout=10)
+    meet = threading.Barrier(2, timeout=60)
     seen: list[Session] = []
 
     def handler(order: Order, session: Annotated[Session, Provide(opened_session)]) -> None:
