@@ -34,10 +34,10 @@ class _Sent:
 @dataclass(slots=True)
 class _Line:
     """The calls to a queue that are under way, at most two, and those who wait for the next.
-    `first`: that of the one who came first. `jobs_sent`: in the other calls. `sender`: the task that
-    takes the others along, kept here, since an event loop does not keep its tasks. `crowd`: how
-    many publishes have lately been there at the same time, since those who were just answered will
-    mostly come again.
+    `first`: that of the one who came first. `jobs_sent`: in the other calls. `sender`: the task
+    that takes the others along, kept here, since an event loop does not keep its tasks. `crowd`:
+    how many publishes have lately been there at the same time, since those who were just answered
+    will mostly come again.
     """
 
     first: AsyncReply[str] | None = None
