@@ -24,7 +24,7 @@ from tests.testing.planted_faults import FAULTS, NOW, Placed, Planted, export_wh
 from tests.testing.realistic_types import REGISTRY, Coupon, Transfer
 
 EXAMPLES = 200
-MOST_S = 5.0
+MOST_S = 15.0
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,10 @@ FIXED = settings(
 )
 QUICKLY = settings(FIXED, phases=[Phase.generate])
 FEW = settings(QUICKLY, max_examples=10)
-LONGER = settings(QUICKLY, max_examples=100, stateful_step_count=15)
+LONGER = settings(QUICKLY, max_examples=60, stateful_step_count=15)
+# What is drawn depends on Hypothesis' release and on the modules that are loaded: one hundred
+# examples may miss what the next hundred find. It ends with the first failure.
+SEARCH = settings(LONGER, max_examples=2000)
 
 
 @message("machine.charge", queue="charges", registry=REGISTRY)
@@ -144,7 +147,7 @@ class Paying(Charging):
         pass
 
 
-@pytest.mark.timeout(400)  # a failure that takes many steps is shrunk for long
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     ("handler", "base", "found"),
     [
@@ -156,16 +159,11 @@ class Paying(Charging):
 )
 def test_what_is_wrong_is_found(handler: Handler, base: type[QueueMachine], found: str) -> None:
     with pytest.raises(AssertionError, match=found):
-        run_state_machine_as_test(machine_of(handler, base), settings=LONGER)
+        run_state_machine_as_test(machine_of(handler, base), settings=SEARCH)
 
 
 @pytest.mark.slow
 def test_what_is_right_is_not_accused() -> None:
-    run_state_machine_as_test(machine_of(is_right), settings=QUICKLY)
-
-
-@pytest.mark.slow
-def test_what_is_right_is_not_accused_at_length() -> None:
     run_state_machine_as_test(machine_of(is_right), settings=LONGER)
 
 
@@ -209,7 +207,7 @@ def test_a_handler_of_any_shape_is_interrupted() -> None:
         return around
 
     for handler in (Service().handle, Service(), decorated(looks_first)):
-        failure_of(machine_of(handler, messages=st.just(Charge("A"))), LONGER)
+        failure_of(machine_of(handler, messages=st.just(Charge("A"))), SEARCH)
 
 
 def test_an_assertion_in_a_handler_fails_the_test() -> None:
@@ -217,7 +215,7 @@ def test_an_assertion_in_a_handler_fails_the_test() -> None:
         assert ctx.payload.order_id != "B", "B is not to be had"
 
     with pytest.raises(AssertionError, match="B is not to be had"):
-        run_state_machine_as_test(machine_of(handler, Paying), settings=LONGER)
+        run_state_machine_as_test(machine_of(handler, Paying), settings=SEARCH)
 
 
 def test_other_failures_are_the_jobs() -> None:
@@ -285,14 +283,14 @@ def async_machine_of(handler: Any, **more: Any) -> type[QueueMachine]:
 
 @pytest.mark.slow
 def test_async_handlers_too() -> None:
-    failure_of(async_machine_of(looks_first_async), LONGER)
+    failure_of(async_machine_of(looks_first_async), SEARCH)
     run_state_machine_as_test(async_machine_of(is_right_async), settings=FEW)
 
 
 @pytest.mark.slow
 def test_an_async_worker_stalls_before_its_first_line() -> None:
     once = {"messages": st.just(Envelope(Charge("A"), job_id="one"))}
-    error = failure_of(async_machine_of(stalls_badly, **once), LONGER)
+    error = failure_of(async_machine_of(stalls_badly, **once), SEARCH)
     assert any("stalls before its first line" in line for line in _told(error))
 
 
