@@ -34,12 +34,16 @@ class _Sent:
 @dataclass(slots=True)
 class _Line:
     """The calls to a queue that are under way, at most two, and those who wait for the next.
-    `first`: that of the one who came first. `sender`: the task that takes the others along, kept
-    here, since an event loop does not keep its tasks."""
+    `first`: that of the one who came first. `jobs_sent`: in the other calls. `sender`: the task
+    that takes the others along, kept here, since an event loop does not keep its tasks. `crowd`:
+    how many publishes have lately been there at the same time, since those who were just answered
+    will mostly come again.
+    """
 
     first: AsyncReply[str] | None = None
     waiting: deque[Waiting] = field(default_factory=deque)
     sent: deque[_Sent] = field(default_factory=deque)
+    jobs_sent: int = 0
     sender: asyncio.Task[None] | None = None
     crowd: int = 0
 
@@ -53,8 +57,12 @@ class _Line:
         while the other is answered and made anew. Not while a call may have to be sent again: it
         would then come behind this one."""
         waiting = len(self.waiting)
-        self.crowd = max(self.crowd, waiting + sum(len(each.futures) for each in self.sent))
-        if waiting < ENOUGH or 2 * waiting < self.crowd:
+        if waiting < ENOUGH:
+            return
+        there = waiting + self.jobs_sent
+        if there > self.crowd:
+            self.crowd = there
+        if 2 * waiting < self.crowd:
             return
         if len(self.sent) + (self.first is not None) >= 2:
             return
@@ -79,6 +87,11 @@ class _Line:
             self.waiting.popleft()
         if futures:
             self.sent.append(_Sent(transport.start(call.command()), futures))
+            self.jobs_sent += len(futures)
+
+    def answered(self) -> None:
+        """The first of those that were sent is done with."""
+        self.jobs_sent -= len(self.sent.popleft().futures)
 
 
 class Gathering:
@@ -131,7 +144,7 @@ async def _send_waiting(
             line.send_if_enough(transport)
             if line.sent:
                 await _answer(line.sent[0])
-                line.sent.popleft()
+                line.answered()
             if not line.sent:
                 # Those who have got their answer may go on and publish the next.
                 await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES
 from omniq_typed.core.command import Command, Steps
 from omniq_typed.core.enqueue import publish_one, publish_record
 from omniq_typed.core.payloads import encode_untyped
-from omniq_typed.errors import InvalidArgument, ServerError
+from omniq_typed.errors import ConnectionLost, InvalidArgument, ServerError
 from omniq_typed.gathering import Gathering
 from omniq_typed.messages.codec import encode_unregistered
 from omniq_typed.messages.envelope import (
@@ -184,7 +184,9 @@ class Publisher(_Publisher[Publish]):
             while sent:
                 batch.note(*_taken(sent))
         except ServerError as error:
-            while sent:  # what was under way may have been published all the same
+            # What was under way may have been published all the same; a server that is gone after
+            # several calls is not waited for once more.
+            while sent and not isinstance(error, ConnectionLost):
                 with suppress(ServerError):
                     batch.note(*_taken(sent))
             raise batch.interrupted(error) from error
@@ -266,7 +268,7 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
             while sent:
                 batch.note(*await _taken_async(sent))
         except ServerError as error:
-            while sent:
+            while sent and not isinstance(error, ConnectionLost):
                 with suppress(ServerError):
                     batch.note(*await _taken_async(sent))
             raise batch.interrupted(error) from error

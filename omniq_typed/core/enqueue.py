@@ -123,12 +123,16 @@ def enqueue_records(
     """Publishes checked jobs in the order given; `parse` is given the script's reply."""
     kinds: dict[tuple[Arg, ...], int] = {}
     rows: list[Arg] = []
-    last, nth = None, 0
+    last, nth = None, ""
     for each in records:
         if each.kind is not last:
             last = each.kind
-            nth = kinds.setdefault(last.words, len(kinds) + 1)
-        rows += (each.job_id, each.payload, nth, len(each.own) // 2, *each.own)
+            # As text: of numbers it would be made when they are sent, which takes longer.
+            nth = str(kinds.setdefault(last.words, len(kinds) + 1))
+        if each.own:
+            rows += (each.job_id, each.payload, nth, str(len(each.own) // 2), *each.own)
+        else:
+            rows += (each.job_id, each.payload, nth, "0")
     args: list[Arg] = [check_int("now_ms_override", now_ms, 0), CHECK, len(kinds)]
     for words in kinds:
         args += words

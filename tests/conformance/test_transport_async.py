@@ -258,6 +258,37 @@ def test_a_reply_that_the_loop_has_not_come_to_read_has_come(
         single.resume()
 
 
+def test_it_is_known_whether_a_command_runs_before_what_is_sent_now(
+    single: Server, play: Play[Any]
+) -> None:
+    """Not where it was not sent yet, nor where it has to be sent again; it is answered all the
+    same."""
+
+    async def main() -> None:
+        async with transport_to(proxy.url) as transport:
+            connects = transport.start(echo("connects"))
+            assert not connects.is_ahead
+            assert await connects.result() == b"connects"
+            ahead = transport.start(echo("ahead"))
+            assert ahead.is_ahead
+            await transport.run(echo("behind"))
+            assert ahead.is_ahead
+            assert await ahead.result() == b"ahead"
+            single.command("SCRIPT", "FLUSH")
+            unknown = transport.start(echo("unknown"))
+            assert await transport.run(echo("behind")) == b"behind"
+            assert not unknown.is_ahead
+            assert await unknown.result() == b"unknown"
+            proxy.cut_reply("lost")
+            lost = transport.start(echo("lost", repeatable=True))
+            assert await transport.run(echo("behind", repeatable=True)) == b"behind"
+            assert not lost.is_ahead
+            assert await lost.result() == b"lost"
+
+    with proxy_to(single.port) as proxy:
+        play(main())
+
+
 def test_a_token_runs_the_command_at_once(place: AnyServer, play: Play[Any]) -> None:
     pushing: Any = place.client()
 
