@@ -541,6 +541,18 @@ def test_one_call_settles_each_lease_by_its_own_token(doors: Doors) -> None:
     assert states == {"a": "completed", "b": "delayed", "c": "failed", "d": "active"}
 
 
+def test_each_job_of_a_group_that_one_call_acknowledges_frees_its_slot(doors: Doors) -> None:
+    put(doors.client, "a", "b", "c", "d", gid="g", group_limit=3)
+    put(doors.client, "x", gid="h")
+    held = [take(doors.client, Q) for _ in range(4)]
+    assert [job.job_id for job in held] == ["a", "x", "b", "c"]
+    acks = [Settlement(job.job_id, job.lease_token, Outcome.ACK) for job in held[:3]]
+    assert [one.status for one in settled(doors, *acks)] == ["OK", "OK", "OK"]
+    left, none = doors.monitor.group_status(Q, ["g", "h"])
+    assert (left.inflight, left.ready, none.inflight) == (1, True, 0)
+    assert take_all(doors.client, Q) == ["d"]
+
+
 @pytest.mark.parametrize("keep", [3, 0])
 def test_only_so_many_completed_jobs_are_kept(server: Server, face: Face, keep: int) -> None:
     ids = [str(n) for n in range(6)]

@@ -185,12 +185,6 @@ FURTHER = {
         "if false then",
         law="group_slots|one_lane|counters|model",
     ),
-    "two slots of a group freed as one": Fault(
-        ("settle", "reserve"),
-        "    group.inflight = math.max(group.inflight - 1, 0)\n",
-        "    group.inflight = math.max(group.inflight - (group.is_placed and 0 or 1), 0)\n",
-        law="group_slots|model",
-    ),
     "jobs of other attempts are of one kind": Fault(
         ("reserve",), "if o[9] == v[9] and ", "if ", law="model|attempts|lease_end"
     ),
