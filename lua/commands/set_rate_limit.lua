@@ -31,7 +31,7 @@ if per_s <= 0 then
 else
   local before = read_bucket(redis.call('GET', key), now)
   local tokens = before and math.min(before.tokens, burst) or burst
-  write_bucket(key, { per_s = per_s, burst = burst, tokens = tokens }, now)
+  write_bucket(key, { per_s = per_s, burst = burst, tokens = tokens, since = now }, now)
 end
 if gid == '' then
   wake_workers(q, redis.call('LLEN', q.wait) + redis.call('ZCARD', q.groups_ready))

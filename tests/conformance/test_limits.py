@@ -113,7 +113,7 @@ def test_a_queue_runs_no_more_jobs_than_its_limit_and_a_freed_slot_wakes(
 @pytest.mark.parametrize("gid", ["", "g"])
 def test_a_job_given_back_unstarted_returns_its_token(doors: Doors, gid: str) -> None:
     put(doors, "a", "b", gid=gid, group_limit=9)
-    doors.run(set_rate_limit(Q, 0.001, gid=gid or None, now_ms=T0))
+    doors.run(set_rate_limit(Q, 0.001, gid=gid or None, now_ms=T0 - 1))
     first = lease(doors, "p", T0)
     assert ids(first) == ["a"]
     end(doors, first.jobs, Outcome.RELEASE, T0)
@@ -123,6 +123,16 @@ def test_a_job_given_back_unstarted_returns_its_token(doors: Doors, gid: str) ->
     assert (ids(again), again.jobs[0].lease_token) == (["a"], "r-1")
     end(doors, again.jobs, Outcome.RETRY, T0)
     assert ids(lease(doors, "s", T0)) == []
+
+
+@pytest.mark.parametrize("gid", ["", "g"])
+def test_a_lease_from_before_a_limit_returns_no_token_of_it(doors: Doors, gid: str) -> None:
+    put(doors, "a", "b", gid=gid, group_limit=9)
+    before = lease(doors, "p", T0, limit=1)
+    doors.run(set_rate_limit(Q, 0.001, gid=gid or None, now_ms=T0))
+    assert ids(lease(doors, "q", T0)) == ["b"]
+    end(doors, before.jobs, Outcome.RELEASE, T0)
+    assert ids(lease(doors, "r", T0)) == []
 
 
 @pytest.mark.parametrize("gid", [None, "g"])

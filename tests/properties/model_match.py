@@ -48,7 +48,7 @@ def check_model(model: QueueModel, queue: Queue) -> None:
 
 def expect_bucket(stored: str | None, bucket: Bucket | None) -> None:
     """All digits are stored, so that both reckon with the same numbers."""
-    numbers = bucket and (bucket.per_s, bucket.burst, bucket.tokens, bucket.at_ms)
+    numbers = bucket and (bucket.per_s, bucket.burst, bucket.tokens, bucket.at_ms, bucket.since_ms)
     expect(stored and tuple(map(float, stored.split())), numbers)
 
 

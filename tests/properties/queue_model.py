@@ -70,12 +70,13 @@ class Job:
 
 @dataclass
 class Bucket:
-    """A rate limit: `tokens` at the time `at_ms`."""
+    """A rate limit: `tokens` at the time `at_ms`; set at `since_ms`."""
 
     per_s: float
     burst: int
     tokens: float
     at_ms: int
+    since_ms: int
 
     def filled(self, now: int) -> float:
         passed = max(now - self.at_ms, 0)
@@ -91,9 +92,12 @@ class Bucket:
         self.tokens, self.at_ms = self.filled(now) - count, now
 
     def put_back(self, now: int, jobs: Sequence[Job]) -> None:
-        """What has come in since a job was leased counts against its token."""
+        """What has come in since a job was leased counts against its token; one from before the
+        limit has none."""
         credit = 0.0
         for job in jobs:
+            if job.last_started_ms <= self.since_ms:
+                continue
             passed = max(now - job.last_started_ms, 0)
             credit += max(1 - passed * self.per_s / 1000, 0)
         self.tokens, self.at_ms = min(self.burst, self.filled(now) + credit), now
@@ -435,7 +439,7 @@ class QueueModel:
         """`per_s` 0: no limit."""
         old = self.group(gid).rate if gid else self.rate
         tokens = min(old.filled(now), burst) if old else burst
-        rate = Bucket(per_s, burst, tokens, now) if per_s else None
+        rate = Bucket(per_s, burst, tokens, now, now) if per_s else None
         if gid:
             self.group(gid).rate = rate
             self._unthrottle(gid)
