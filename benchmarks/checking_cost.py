@@ -1,9 +1,10 @@
 """What checking costs: encoding and decoding messages, against the bare calls of Pydantic.
 
 `encode` checks an instance and writes it; bare: `TypeAdapter.dump_json`, and `dump_json` and
-`validate_json`, since the check reads back what was written. `decode` checks what came; bare:
-`TypeAdapter.validate_json`. The variants alternate in one run, so that their ratios hold on a noisy
-machine. `python -m benchmarks.checking_cost`, or with the others `make bench`.
+`validate_json`, which is what checking would come to without a look of our own. `decode` checks
+what came; bare: `TypeAdapter.validate_json`. The variants alternate in one run, so that their
+ratios hold on a noisy machine. `python -m benchmarks.checking_cost`, or with the others
+`make bench`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ from omniq_typed.middleware import (
 from omniq_typed.models import HandlerInfo, Ordering, PublishResult, VersionCount, WorkerHealth
 from omniq_typed.monitor import QueueMonitor
 from omniq_typed.protocols import RetryPolicy
-from omniq_typed.publishing import Publisher, Settings, as_envelopes
+from omniq_typed.publishing import Publisher, Settings
 from omniq_typed.registration import Register, Registration, check_register
 from omniq_typed.transport.connect import connect
 from omniq_typed.transport.steps import run_steps
@@ -195,6 +195,12 @@ class Bus:
         dicts. `correlation_id` and the W3C trace context: of the conversation, if there is one.
         Raises InvalidPayload with path, code and message of each fault. lua/commands/enqueue.lua
         """
+        if (
+            (queue is job_id is message_type is max_attempts is timeout_ms is backoff_ms is None)
+            and (gid is ordering is correlation_id is traceparent is tracestate is None)
+            and (type(due_ms) is type(group_limit) is int and due_ms == group_limit == 0)
+        ):  # as nearly always: an envelope would take longer to make than to read
+            return self._publisher.publish_plain(message)
         envelope = Envelope(
             message,
             message_type=message_type,
@@ -221,7 +227,7 @@ class Bus:
         `error`. Raises InvalidBatch with what is wrong with each, and nothing is published;
         BatchInterrupted where the server failed after a part. lua/commands/enqueue.lua
         """
-        return self._publisher.publish_many(as_envelopes(messages))
+        return self._publisher.publish_many(messages)
 
     def consumer(
         self,

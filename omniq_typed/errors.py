@@ -143,11 +143,16 @@ class IncompatibleSchema(InvalidMessageType):
 class InvalidBatch(InvalidArgument):
     """Messages of `publish_many` that could never be published; none of the others was.
 
-    `errors`: what is wrong with each, by its index in the batch.
+    `errors`: what is wrong with each, by its index in the batch; the text tells of the first 20.
     """
 
+    _TOLD = 20
+
     def __init__(self, errors: dict[int, InvalidArgument]) -> None:
-        rows = "; ".join(f"[{index}] {error}" for index, error in errors.items())
+        told = list(errors.items())[: self._TOLD]
+        rows = "; ".join(f"[{index}] {error}" for index, error in told)
+        if len(errors) > len(told):
+            rows += f"; and {len(errors) - len(told)} more"
         super().__init__("messages", f"nothing was published, {len(errors)} cannot be: {rows}")
         self.errors = errors
 

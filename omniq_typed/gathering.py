@@ -1,4 +1,4 @@
-"""Publishes that wait at the same time share a script call: the first one goes out at once, those
+"""Publishes that wait at the same time share script calls: the first one goes out at once, those
 that come while its call is under way go together in the next. For asyncio."""
 
 from __future__ import annotations
@@ -6,34 +6,77 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from omniq_typed.core.enqueue import publish_record
 from omniq_typed.messages.envelope import Addressed
+from omniq_typed.models import PublishResult
 from omniq_typed.publish_batch import BatchCall
-from omniq_typed.transport.steps import AsyncRunner
+from omniq_typed.transport.aio import AsyncTransport
+from omniq_typed.transport.async_reply import AsyncReply
 
 Waiting: TypeAlias = tuple[Addressed, "asyncio.Future[str]"]
+
+ENOUGH = 16
+"""Fewer publishes that wait are not worth a second call while one is under way."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A call, whose results are for these."""
+
+    reply: AsyncReply[list[PublishResult]]
+    futures: list[asyncio.Future[str]]
 
 
 @dataclass(slots=True)
 class _Line:
-    """Those who wait for the call to a queue that is under way. `sender`: the task that takes them
-    along, kept here, since an event loop does not keep its tasks."""
+    """The calls to a queue that are under way, at most two, and those who wait for the next.
+    `first`: that of the one who came first. `jobs_sent`: in the other calls. `sender`: the task
+    that takes the others along, kept here, since an event loop does not keep its tasks. `crowd`:
+    how many publishes have lately been there at the same time, since those who were just answered
+    will mostly come again.
+    """
 
+    first: AsyncReply[str] | None = None
     waiting: deque[Waiting] = field(default_factory=deque)
+    sent: deque[_Sent] = field(default_factory=deque)
+    jobs_sent: int = 0
     sender: asyncio.Task[None] | None = None
+    crowd: int = 0
 
     @property
-    def is_waited_for(self) -> bool:
-        """Whether one of them was not cancelled."""
-        return any(not future.done() for _, future in self.waiting)
+    def is_needed(self) -> bool:
+        """Whether a call is under way, or one of those who wait was not cancelled."""
+        return bool(self.sent) or any(not future.done() for _, future in self.waiting)
 
-    def take(self) -> tuple[BatchCall, list[asyncio.Future[str]]]:
-        """The next call, without those who do not wait any more."""
+    def send_if_enough(self, transport: AsyncTransport) -> None:
+        """Sends what waits, if it is half of all that are there: the server then has one half to do
+        while the other is answered and made anew. Not while a call may have to be sent again: it
+        would then come behind this one."""
+        waiting = len(self.waiting)
+        if waiting < ENOUGH:
+            return
+        there = waiting + self.jobs_sent
+        if there > self.crowd:
+            self.crowd = there
+        if 2 * waiting < self.crowd:
+            return
+        if len(self.sent) + (self.first is not None) >= 2:
+            return
+        last = self.sent[-1].reply if self.sent else self.first
+        if last is None or last.is_ahead:
+            self.send(transport)
+
+    def send(self, transport: AsyncTransport) -> None:
+        """Sends the next call, without those who do not wait any more."""
+        if not self.sent:
+            self.crowd = max(len(self.waiting), self.crowd * 7 // 8)
         call, futures = BatchCall(""), list[asyncio.Future[str]]()
-        while self.waiting:
+        most = max(ENOUGH, (self.crowd + 1) // 2)
+        while self.waiting and len(futures) < most:
             ready, future = self.waiting[0]
             if not future.done():
                 if not call.has_room(len(ready.payload)):
@@ -42,12 +85,18 @@ class _Line:
                 call.add(ready)
                 futures.append(future)
             self.waiting.popleft()
-        return call, futures
+        if futures:
+            self.sent.append(_Sent(transport.start(call.command()), futures))
+            self.jobs_sent += len(futures)
+
+    def answered(self) -> None:
+        """The first of those that were sent is done with."""
+        self.jobs_sent -= len(self.sent.popleft().futures)
 
 
 class Gathering:
-    """The publishes of one bus. One call per queue is under way at a time, so that jobs are
-    published in the order in which they were given.
+    """The publishes of one bus. The calls to a queue go to the server one behind the other, so that
+    jobs are published in the order in which they were given.
 
     Each caller gets its own answer or error. One that is cancelled harms no other; its job is
     published all the same where its call was under way. May be used by one event loop after
@@ -58,7 +107,7 @@ class Gathering:
         self._of_loop: tuple[asyncio.AbstractEventLoop | None, dict[str, _Line]] = (None, {})
         """The lines of the last loop: by queue, as long as a call to it is under way."""
 
-    async def publish(self, transport: AsyncRunner, ready: Addressed) -> str:
+    async def publish(self, transport: AsyncTransport, ready: Addressed) -> str:
         """Publishes a job and answers its id. Raises DuplicateJob, ServerError."""
         loop = asyncio.get_running_loop()
         owner, lines = self._of_loop
@@ -71,54 +120,62 @@ class Gathering:
         if line is not None:
             future: asyncio.Future[str] = loop.create_future()
             line.waiting.append((ready, future))
+            line.send_if_enough(transport)
             return await future
         line = lines[queue] = _Line()
         try:
-            return await transport.run(publish_record(queue, ready, same=ready.is_same))
+            line.first = transport.start(publish_record(queue, ready, same=ready.is_same))
+            return await line.first.result()
         finally:
-            if line.is_waited_for and not loop.is_closed():
+            line.first = None
+            if line.is_needed and not loop.is_closed():
                 line.sender = loop.create_task(_send_waiting(transport, lines, queue, line))
             else:
                 del lines[queue]
 
 
 async def _send_waiting(
-    transport: AsyncRunner, lines: dict[str, _Line], queue: str, line: _Line
+    transport: AsyncTransport, lines: dict[str, _Line], queue: str, line: _Line
 ) -> None:
     try:
-        while line.waiting:
-            call, futures = line.take()
-            if futures:
-                await _send(transport, call, futures)
+        while line.sent or line.waiting:
+            if not line.sent:
+                line.send(transport)
+            line.send_if_enough(transport)
+            if line.sent:
+                await _answer(line.sent[0])
+                line.answered()
+            if not line.sent:
                 # Those who have got their answer may go on and publish the next.
                 await asyncio.sleep(0)
     finally:
         del lines[queue]
-        for _, future in line.waiting:  # this task was cancelled
-            future.cancel()
+        for call in line.sent:  # this task was cancelled
+            call.reply.drop()
+            _cancel(call.futures)
+        _cancel(future for _, future in line.waiting)
 
 
-async def _send(
-    transport: AsyncRunner, call: BatchCall, futures: list[asyncio.Future[str]]
-) -> None:
+async def _answer(call: _Sent) -> None:
     try:
-        results = await transport.run(call.command())
+        results = await call.reply.result()
     except Exception as error:
-        for future in futures:
+        for future in call.futures:
             if not future.done():
                 future.set_exception(_copy_of(error))
         return
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise
-    for future, result in zip(futures, results, strict=True):
+    for future, result in zip(call.futures, results, strict=True):
         if future.done():
             continue  # cancelled meanwhile
         if result.error is None:
             future.set_result(result.job_id)
         else:
             future.set_exception(result.error)
+
+
+def _cancel(futures: Iterable[asyncio.Future[str]]) -> None:
+    for future in futures:
+        future.cancel()
 
 
 def _copy_of(error: Exception) -> Exception:

@@ -10,7 +10,7 @@ from typing import Any
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import duplicate_error, enqueue_records, published
 from omniq_typed.errors import BatchInterrupted, InvalidArgument, InvalidBatch, ServerError
-from omniq_typed.messages.envelope import Addressed, Addressing, Envelope
+from omniq_typed.messages.envelope import Addressed, Addressing, Envelope, new_job_ids
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.models import PublishResult
 
@@ -70,6 +70,7 @@ class Batch:
         self._open: dict[str, BatchCall] = {}
         self._types: dict[MessageType[Any], None] = {}
         self._taken = False
+        self._ids: list[str] = []
 
     def next_one(self) -> None:
         """What follows is about the next message."""
@@ -80,6 +81,21 @@ class Batch:
         """The end of the middleware: the message is in the batch, and this is its job id. Raises
         InvalidArgument for one that could never be published."""
         ready = self._addressing.address(envelope)
+        self._take(ready)
+        return ready.job_id
+
+    def accept_plain(self, message: object) -> bool:
+        """As `accept`, where there is no middleware and nothing is said of the message; answers
+        whether that is so."""
+        plain = self._addressing.plain(type(message))
+        if plain is None:
+            return False
+        if not self._ids:
+            self._ids = new_job_ids(JOBS_PER_CALL)
+        self._take(self._addressing.address_plain(plain, message, self._ids.pop()))
+        return True
+
+    def _take(self, ready: Addressed) -> None:
         queue = ready.queue
         call = self._open.get(queue)
         if call is None or not call.has_room(len(ready.payload)):
@@ -88,7 +104,6 @@ class Batch:
         call.add(ready, len(self._results) - 1)
         self._types[ready.message_type] = None
         self._taken = True
-        return ready.job_id
 
     def answered(self, job_id: str) -> None:
         """What the middleware answered: it stands where it kept the message back."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -11,10 +13,11 @@ from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES
 from omniq_typed.core.command import Command, Steps
 from omniq_typed.core.enqueue import publish_one, publish_record
 from omniq_typed.core.payloads import encode_untyped
-from omniq_typed.errors import InvalidArgument, ServerError
+from omniq_typed.errors import ConnectionLost, InvalidArgument, ServerError
 from omniq_typed.gathering import Gathering
 from omniq_typed.messages.codec import encode_unregistered
 from omniq_typed.messages.envelope import (
+    Addressed,
     Addressing,
     Envelope,
     envelope_of,
@@ -23,15 +26,20 @@ from omniq_typed.messages.envelope import (
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry, default_registry
 from omniq_typed.models import NewJob, Ordering, PublishResult
-from omniq_typed.publish_batch import Batch
+from omniq_typed.publish_batch import Batch, BatchCall
 from omniq_typed.registration import Registration
 from omniq_typed.transport.aio import AsyncTransport
+from omniq_typed.transport.async_reply import AsyncReply
+from omniq_typed.transport.reply import Reply
 from omniq_typed.transport.steps import run_steps, run_steps_async
 from omniq_typed.transport.sync import SyncTransport
 
 Publish: TypeAlias = Callable[[Envelope[Any]], str]
 """Publishes one message and answers its job id."""
 AsyncPublish: TypeAlias = Callable[[Envelope[Any]], Awaitable[str]]
+
+Sent: TypeAlias = tuple[BatchCall, Reply[list[PublishResult]]]
+AsyncSent: TypeAlias = tuple[BatchCall, AsyncReply[list[PublishResult]]]
 
 P = TypeVar("P")
 
@@ -128,32 +136,65 @@ class Publisher(_Publisher[Publish]):
         super().__init__(settings, wrap, registration)
         self.transport = transport
         self.publish: Publish = wrap(self._send)
+        self._is_bare = self.publish == self._send
+
+    def publish_plain(self, message: object) -> str:
+        """A message of which nothing is said but itself."""
+        plain = self._addressing.plain(type(message)) if self._is_bare else None
+        if plain is None:
+            return self.publish(Envelope(message))
+        return self._send_ready(self._addressing.address_plain(plain, message, new_job_id()))
 
     def _send(self, envelope: Envelope[Any]) -> str:
-        ready = self._addressing.address(envelope)
+        return self._send_ready(self._addressing.address(envelope))
+
+    def _send_ready(self, ready: Addressed) -> str:
         if not self._is_cleared(ready.message_type):
             run_steps(self.transport, self._clearing([ready.message_type]))
         return self.transport.run(publish_record(ready.queue, ready, same=ready.is_same))
 
-    def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
-        """One call per queue and 100 messages. Raises InvalidBatch before anything is published,
-        BatchInterrupted where the server failed after a part of it."""
+    def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
+        """Messages and envelopes, mixed. One call per queue and 100 messages. Raises InvalidBatch
+        before anything is published, BatchInterrupted where the server failed after a part of
+        it."""
         batch = Batch(self._addressing)
         publish = self._wrap(batch.accept)
-        for envelope in envelopes:
+        may_be_plain = publish == batch.accept
+        for message in messages:
             batch.next_one()
             try:
-                batch.answered(publish(envelope))
+                if not (may_be_plain and batch.accept_plain(message)):
+                    batch.answered(publish(envelope_of(message)))
             except InvalidArgument as error:
                 batch.refuse(error)
         calls = batch.calls()
         run_steps(self.transport, self._clearing(batch.types()))
-        for call in calls:
-            try:
-                batch.note(call, self.transport.run(call.command()))
-            except ServerError as error:
-                raise batch.interrupted(error) from error
+        self._send_all(batch, calls)
         return batch.results()
+
+    def _send_all(self, batch: Batch, calls: Iterable[BatchCall]) -> None:
+        """The server has the next call at hand when it has done one."""
+        sent: deque[Sent] = deque()
+        try:
+            for call in calls:
+                while len(sent) == 2 or (sent and not sent[-1][1].is_ahead):
+                    batch.note(*_taken(sent))
+                behind = sent[-1][1] if sent else None
+                sent.append((call, self.transport.start(call.command(), behind=behind)))
+            while sent:
+                batch.note(*_taken(sent))
+        except ServerError as error:
+            # What was under way may have been published all the same; a server that is gone after
+            # several calls is not waited for once more.
+            while sent and not isinstance(error, ConnectionLost):
+                with suppress(ServerError):
+                    batch.note(*_taken(sent))
+            raise batch.interrupted(error) from error
+
+
+def _taken(sent: deque[Sent]) -> tuple[BatchCall, list[PublishResult]]:
+    call, reply = sent.popleft()
+    return call, reply.result()
 
 
 class AsyncPublisher(_Publisher[AsyncPublish]):
@@ -170,11 +211,25 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
         self.transport = transport
         self._gathering = Gathering()
         self.publish: AsyncPublish = wrap(self._send)
+        self._is_bare = self.publish == self._send
+
+    def publish_plain(self, message: object) -> Awaitable[str]:
+        """As `Publisher.publish_plain`; checked at once."""
+        plain = self._addressing.plain(type(message)) if self._is_bare else None
+        if plain is None:
+            return self.publish(Envelope(message))
+        return self._send_ready(self._addressing.address_plain(plain, message, new_job_id()))
 
     async def _send(self, envelope: Envelope[Any]) -> str:
-        ready = self._addressing.address(envelope)
-        if not self._is_cleared(ready.message_type):
-            await self._clear([ready.message_type])
+        return await self._send_ready(self._addressing.address(envelope))
+
+    def _send_ready(self, ready: Addressed) -> Awaitable[str]:
+        if self._is_cleared(ready.message_type):
+            return self._gathering.publish(self.transport, ready)
+        return self._clear_and_send(ready)
+
+    async def _clear_and_send(self, ready: Addressed) -> str:
+        await self._clear([ready.message_type])
         return await self._gathering.publish(self.transport, ready)
 
     async def _clear(self, types: Iterable[MessageType[Any]]) -> None:
@@ -182,7 +237,7 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
         if unknown := [each for each in types if not self._is_cleared(each)]:
             await run_steps_async(self.transport, self._clearing(unknown), in_thread=True)
 
-    async def publish_many(self, envelopes: Iterable[Envelope[Any]]) -> list[PublishResult]:
+    async def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
         """As `Publisher.publish_many`."""
         batch = Batch(self._addressing)
 
@@ -190,20 +245,41 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
             return batch.accept(envelope)
 
         publish = self._wrap(accept)
-        for envelope in envelopes:
+        may_be_plain = publish is accept
+        for message in messages:
             batch.next_one()
             try:
-                batch.answered(await publish(envelope))
+                if not (may_be_plain and batch.accept_plain(message)):
+                    batch.answered(await publish(envelope_of(message)))
             except InvalidArgument as error:
                 batch.refuse(error)
         calls = batch.calls()
         await self._clear(batch.types())
-        for call in calls:
-            try:
-                batch.note(call, await self.transport.run(call.command()))
-            except ServerError as error:
-                raise batch.interrupted(error) from error
+        await self._send_all(batch, calls)
         return batch.results()
+
+    async def _send_all(self, batch: Batch, calls: Iterable[BatchCall]) -> None:
+        sent: deque[AsyncSent] = deque()
+        try:
+            for call in calls:
+                while len(sent) == 2 or (sent and not sent[-1][1].is_ahead):
+                    batch.note(*await _taken_async(sent))
+                sent.append((call, self.transport.start(call.command())))
+            while sent:
+                batch.note(*await _taken_async(sent))
+        except ServerError as error:
+            while sent and not isinstance(error, ConnectionLost):
+                with suppress(ServerError):
+                    batch.note(*await _taken_async(sent))
+            raise batch.interrupted(error) from error
+        finally:
+            for _, reply in sent:
+                reply.drop()
+
+
+async def _taken_async(sent: deque[AsyncSent]) -> tuple[BatchCall, list[PublishResult]]:
+    call, reply = sent.popleft()
+    return call, await reply.result()
 
 
 def as_envelopes(messages: Iterable[object]) -> Iterable[Envelope[Any]]:

@@ -28,7 +28,7 @@ local results = {}
 allow_at_maxmemory(q)
 for i = 1, tonumber(ARGV[3]) do
   local id, token = ARGV[2 + i * 2], ARGV[3 + i * 2]
-  local job, err = active_job(q, id, token, false)
+  local job, err = active_job(q, id, token)
   if err then
     results[i] = { id, 'ERR', err }
   else

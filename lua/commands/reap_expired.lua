@@ -12,13 +12,13 @@
 -- STATE: active -> delayed|failed|wait
 -- INVARIANT: the reason is on the job, the slot of its group is free, and attempts are capped
 -- @include queue_keys job_key group_key now_ms require_commands delay_job failure_json index_add
--- @include groups_enter group_place group_state group_free_slot lane_forget_active fail_job
+-- @include groups_enter group_place group_state group_free_slots lane_forget_active fail_job
 -- @include group_refresh lane_enter give_back reap_leases wake_workers stats_refresh limit_key
 -- @include wakes_by_slots
 
 local q = queue_keys(KEYS)
 local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
-  'DECR', 'DEL', 'EXISTS', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'MGET', 'RPUSH', 'SET', 'ZADD',
+  'DEL', 'EXISTS', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'MGET', 'RPUSH', 'SET', 'ZADD',
   'ZCARD', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREM', 'ZSCORE',
 })
 if denied then

@@ -39,23 +39,19 @@
 --   created_ms: int
 --   msg_correlation_id, msg_causation_id, msg_traceparent, msg_tracestate: text
 -- EFFECT: writes; not repeatable
--- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active;
+-- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active|wait;
 --   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a lease ends at now + timeout_ms; neither a group nor the queue has more leases than
 --   its limit, or starts more jobs than its rate allows
--- @include queue_keys job_key group_key now_ms require_commands allow_at_maxmemory limit_key
--- @include read_bucket write_bucket index_add groups_enter group_place group_state group_free_slot
--- @include group_refresh lane_enter lane_forget_active give_back add_tokens unthrottle_group
--- @include return_tokens give_back_lost next_due_ms group_release_head promote_due delay_job
--- @include failure_json fail_job reap_leases next_token_ms whole_tokens index_remove throttle_group
--- @include jobs_taken lease_end kind_of lease_job next_group read_waiting take_from_groups
--- @include take_ungrouped reserve_jobs lease_error active_job delete_keys list_push_heads
--- @include trim_completed complete_jobs settle_batch stats_refresh wake_workers wakes_by_slots
+-- @include queue_keys job_key now_ms require_commands allow_at_maxmemory limit_key index_add
+-- @include index_remove lease_error delete_keys list_push_heads trim_completed complete_jobs
+-- @include settle_batch next_due_ms lease_end kind_of lease_job read_waiting take_ungrouped
+-- @include reserve_jobs stats_refresh wake_workers
 
 local q = queue_keys(KEYS)
 local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
-  'DECR', 'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPOP', 'LPUSH', 'LRANGE',
-  'LTRIM', 'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREM', 'ZREVRANGE',
+  'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPOP', 'LPUSH', 'LRANGE', 'LTRIM',
+  'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREM', 'ZREVRANGE',
   'ZSCORE',
 })
 if denied then
@@ -67,35 +63,69 @@ local limit, upkeep, lost_prefix = tonumber(ARGV[3]), tonumber(ARGV[6]), ARGV[7]
 allow_at_maxmemory(q)
 local lost, available = 0, 0
 if lost_prefix ~= '' then
+  -- @include group_key group_state groups_enter group_place group_refresh group_free_slots
+  -- @include lane_enter lane_forget_active give_back read_bucket write_bucket add_tokens
+  -- @include unthrottle_group return_tokens give_back_lost
   lost, available = give_back_lost(q, lost_prefix, now)
 end
 local settled, ended, freed = settle_batch(q, ARGV, 9, tonumber(ARGV[8]), tonumber(ARGV[5]), now)
-local reaped, readied = reap_leases(q, now, upkeep)
-local promoted, entered = promote_due(q, now, upkeep)
+local due, reaped, readied, promoted, entered = next_due_ms(q), 0, 0, 0, 0
+if due > 0 and due <= tonumber(now) then
+  -- @include group_key group_state groups_enter group_place group_refresh group_free_slots
+  -- @include lane_enter lane_forget_active give_back delay_job failure_json fail_job reap_leases
+  -- @include group_release_head promote_due
+  reaped, readied = reap_leases(q, now, upkeep)
+  promoted, entered = promote_due(q, now, upkeep)
+  due = next_due_ms(q)
+end
 available = available + freed + readied + entered
+local strays, found = 0, 0
+if ARGV[2] ~= '0' and redis.call('EXISTS', q.wait) == 0 then
+  -- Now and then, and where a worker has the time.
+  -- @include group_key group_state groups_enter group_place group_refresh lane_enter find_strays
+  strays, found = find_strays(q, '99', now)
+  available = available + found
+end
 
 local v = redis.call('MGET', q.paused, q.turn, limit_key(q, 'concurrency'), limit_key(q, 'rate'))
-local paused, most, bucket = v[1] and true, tonumber(v[3] or ''), read_bucket(v[4], now)
-local count, kinds, jobs, next_token = 0, {}, {}, nil
-local changed = ended + reaped + promoted + lost + entered > 0
+local paused, most, bucket = v[1] and true, tonumber(v[3] or ''), nil
+local waiting, ready = redis.call('LLEN', q.wait), redis.call('ZCARD', q.groups_ready)
+local count, kinds, jobs = 0, {}, {}
+local changed = ended + reaped + promoted + lost + entered + strays > 0
 if not paused and limit > 0 then
   local room = most and most - redis.call('ZCARD', q.active) or limit + 1
-  if bucket then
-    room = math.min(room, whole_tokens(bucket))
+  if v[4] then
+    -- @include read_bucket whole_tokens
+    bucket = read_bucket(v[4], now)
+    room = bucket and math.min(room, whole_tokens(bucket)) or room
   end
-  if room > 0 then
+  if room > 0 and waiting + ready > 0 then
     local taken
     count, kinds, jobs, taken =
-      reserve_jobs(q, math.min(limit, room), ARGV[4], v[2] or '0', now)
-    changed = changed or taken
+      reserve_jobs(q, math.min(limit, room), ARGV[4], v[2] or '0', now, ready > 0)
+    changed = changed or taken > 0
+    if ready == 0 and taken == count then
+      -- Nothing but the heads of `wait` has moved, and only their leases are new.
+      waiting = waiting - count
+      for i = 1, #kinds do
+        due = math.min(due > 0 and due or math.huge, tonumber(kinds[i][1]))
+      end
+    else
+      waiting, ready = redis.call('LLEN', q.wait), redis.call('ZCARD', q.groups_ready)
+      due = next_due_ms(q)
+    end
   end
-  if bucket and count > 0 then
-    bucket.tokens = bucket.tokens - count
-    write_bucket(limit_key(q, 'rate'), bucket, now)
-  end
-  local left = redis.call('EXISTS', q.wait, q.groups_ready) > 0
-  if left and bucket and whole_tokens(bucket) == 0 then
-    next_token = next_token_ms(bucket, now)
+  local left = waiting + ready > 0
+  if bucket then
+    -- @include whole_tokens next_token_ms write_bucket
+    if count > 0 then
+      bucket.tokens = bucket.tokens - count
+      write_bucket(limit_key(q, 'rate'), bucket, now)
+    end
+    if left and whole_tokens(bucket) == 0 then
+      local next_token = next_token_ms(bucket, now)
+      due = due > 0 and math.min(due, next_token) or next_token
+    end
   end
   if not left or count >= room then
     -- Nothing can be taken: tokens still lying there would wake workers for nothing.
@@ -106,9 +136,11 @@ if not paused and limit > 0 then
     available = math.max(available, count + 1)
   end
 else
-  available = math.max(available, wakes_by_slots(q, lost + ended + reaped))
-  if not paused and redis.call('EXISTS', q.wait, q.groups_ready) > 0
-    and redis.call('EXISTS', q.wake) == 0 then
+  if most then
+    -- Each slot that is free again is something to take.
+    available = math.max(available, math.min(lost + ended + reaped, waiting + ready))
+  end
+  if not paused and waiting + ready > 0 and redis.call('EXISTS', q.wake) == 0 then
     -- Asked by a worker for those that wait: a limit may let go of what is there.
     available = math.max(available, 1)
   end
@@ -119,12 +151,8 @@ end
 
 local finished = ended > 0 and 'last_finish_ms' or nil
 if count > 0 then
-  stats_refresh(q, now, 'last_reserve_ms', finished)
+  stats_refresh(q, now, 'last_reserve_ms', finished, waiting, ready)
 elseif changed then
-  stats_refresh(q, now, finished, nil)
-end
-local due = next_due_ms(q)
-if next_token and (due == 0 or next_token < due) then
-  due = next_token
+  stats_refresh(q, now, finished, nil, waiting, ready)
 end
 return { paused and 'PAUSED' or 'OK', tonumber(now), due, promoted, reaped, settled, kinds, jobs }

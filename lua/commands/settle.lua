@@ -13,16 +13,13 @@
 -- STATE: active -> completed|delayed|failed|wait;
 --   completed -> (none) when more than keep_completed are kept
 -- INVARIANT: a job is settled by the token of its lease or not at all
--- @include queue_keys job_key group_key now_ms require_commands allow_at_maxmemory lease_error
--- @include active_job delete_keys index_add index_remove list_push_heads trim_completed
--- @include complete_jobs delay_job failure_json groups_enter group_place group_state
--- @include group_free_slot lane_forget_active fail_job group_refresh lane_enter give_back
--- @include read_bucket write_bucket add_tokens limit_key unthrottle_group return_tokens
--- @include settle_batch stats_refresh wake_workers wakes_by_slots
+-- @include queue_keys job_key now_ms require_commands allow_at_maxmemory lease_error delete_keys
+-- @include index_add index_remove list_push_heads trim_completed complete_jobs settle_batch
+-- @include stats_refresh wake_workers limit_key wakes_by_slots
 
 local q = queue_keys(KEYS)
 local denied = ARGV[2] ~= '0' and require_commands(q.stats, {
-  'DECR', 'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LRANGE', 'LTRIM',
+  'DEL', 'EXISTS', 'GET', 'HGET', 'HMGET', 'HSET', 'LLEN', 'LPUSH', 'LRANGE', 'LTRIM',
   'MGET', 'RPUSH', 'SET', 'ZADD', 'ZCARD', 'ZRANGE', 'ZREM', 'ZSCORE',
 })
 if denied then

@@ -1,11 +1,5 @@
--- Reads a job for an operation that needs its lease. Returns the job, or nil and the error code. Of
--- the job only its group is read where `only_group`.
-local function active_job(q, id, token, only_group)
-  if only_group then
-    local v = redis.call('HMGET', job_key(q, id), 'state', 'lease_token', 'gid')
-    local err = lease_error(v[1], v[2], token)
-    return not err and { gid = v[3] } or nil, err
-  end
+-- Reads a job for an operation that needs its lease. Returns the job, or nil and the error code.
+local function active_job(q, id, token)
   local v = redis.call('HMGET', job_key(q, id), 'state', 'lease_token', 'gid', 'attempt',
     'max_attempts', 'backoff_ms', 'timeout_ms', 'last_started_ms')
   local err = lease_error(v[1], v[2], token)

@@ -8,20 +8,20 @@ local function complete_jobs(q, ids, keep, now)
   index_remove(q.idx_active, ids)
   -- Those that would not stay are not written first.
   local passing = math.max(#ids - keep, 0)
-  local kept, entries, unwanted = {}, {}, {}
-  for i = 1, #ids do
-    local key = job_key(q, ids[i])
-    if i <= passing then
-      unwanted[i] = key
-    else
-      redis.call('HSET', key, 'state', 'completed', 'completed_ms', now, 'updated_ms', now,
-        'lock_until_ms', '', 'lease_token', '')
-      local n = #kept
-      kept[n + 1], entries[n * 2 + 1], entries[n * 2 + 2] = ids[i], now, ids[i]
-    end
+  local prefix, kept, entries, unwanted = job_key(q, ''), {}, {}, {}
+  for i = 1, passing do
+    unwanted[i] = prefix .. ids[i]
+  end
+  for i = passing + 1, #ids do
+    local id, n = ids[i], i - passing
+    redis.call('HSET', prefix .. id, 'state', 'completed', 'completed_ms', now, 'updated_ms', now,
+      'lock_until_ms', '', 'lease_token', '')
+    kept[n], entries[n * 2 - 1], entries[n * 2] = id, now, id
   end
   delete_keys(unwanted)
   index_add(q.idx_completed, entries)
   local length = list_push_heads(q.completed, kept) or redis.call('LLEN', q.completed)
-  trim_completed(q, length - keep)
+  if length > keep then
+    trim_completed(q, length - keep)
+  end
 end

@@ -40,7 +40,7 @@ local function fail_job(q, id, job, delay, outcome, why, now)
   end
   local readied = 0
   if grouped then
-    readied = group_free_slot(q, job.gid, now)
+    readied = group_free_slots(q, { job.gid }, now)
   end
   return status, due, readied
 end

@@ -8,5 +8,5 @@ local function give_back(q, id, gid, attempt, now)
     return lane_enter(q, id, nil, now, true)
   end
   local readied = lane_enter(q, id, gid, now, true)
-  return math.max(readied, group_free_slot(q, gid, now))
+  return math.max(readied, group_free_slots(q, { gid }, now))
 end

@@ -21,5 +21,8 @@ local function give_back_lost(q, prefix, now)
     available = available + give_back(q, job.id, job.gid, job.attempt, now)
     unstarted[#unstarted + 1] = job
   end
-  return #numbers, available + return_tokens(q, unstarted, now)
+  if #numbers > 0 then
+    available = available + return_tokens(q, unstarted, now)
+  end
+  return #numbers, available
 end

@@ -7,5 +7,6 @@ local function now_ms(override)
     return override
   end
   local t = redis.call('TIME')
-  return string.format('%d', tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000))
+  -- Seconds, and of the microseconds, with a 1 in front that keeps their zeros, the first three.
+  return t[1] .. string.sub(t[2] + 1000000, 2, 4)
 end

@@ -1,27 +1,32 @@
 -- Leases up to `limit` jobs, round robin between the groups and the ungrouped lane: the turn passes
 -- with every job granted, and a side that has nothing gives its turn away. The nth job's token is
 -- token_prefix-nth. A suspect (lib/reap_leases.lua) is leased alone: it ends a batch that it
--- begins, and goes back where others came before it. Returns how many jobs there are, the kinds and
--- the jobs as reserve answers them, and whether a lane has changed.
-local function reserve_jobs(q, limit, token_prefix, turn, now)
+-- begins, and goes back where others came before it. `with_groups`: whether any is ready.
+-- Returns how many jobs there are, the kinds and the jobs as reserve answers them, and how many ids
+-- have left their lanes.
+local function reserve_jobs(q, limit, token_prefix, turn, now, with_groups)
   local taking = { size = limit, budget = limit + 1000, gone = {},
-    page = {}, at = 1, taken = 0, more = true,
-    ready = {}, ready_at = 1, more_ready = true,
-    touched = {}, groups = {}, turned = {}, turned_at = 1, throttled = {} }
-  local kinds = { found = {}, rows = {} }
+    lane = {}, taken = 0, more = true }
+  local take_grouped
+  if with_groups then
+    -- @include group_key group_state read_bucket whole_tokens next_group take_from_groups
+    taking.ready, taking.ready_at, taking.more_ready = {}, 1, true
+    taking.touched, taking.groups, taking.throttled = {}, {}, {}
+    taking.turned, taking.turned_at = {}, 1
+    take_grouped = take_from_groups
+  end
+  local kinds = { by_gid = {}, rows = {} }
   local jobs, count, ends, entries, before, kept = {}, 0, {}, {}, turn, nil
   while count < limit do
     local id, v
-    if turn == '0' then
-      id, v = take_from_groups(q, taking, now)
-      if not id then
-        id, v = take_ungrouped(q, taking)
-      end
-    else
+    if take_grouped and turn == '0' then
+      id, v = take_grouped(q, taking, now)
+    end
+    if not id then
       id, v = take_ungrouped(q, taking)
-      if not id then
-        id, v = take_from_groups(q, taking, now)
-      end
+    end
+    if not id and take_grouped and turn ~= '0' then
+      id, v = take_grouped(q, taking, now)
     end
     if not id then
       break
@@ -29,7 +34,7 @@ local function reserve_jobs(q, limit, token_prefix, turn, now)
     local is_suspect = v[19] == '1'
     if is_suspect and count > 0 then
       kept = { id = id, gid = v[11] }
-      local group = taking.groups[v[11]]
+      local group = with_groups and taking.groups[v[11]]
       if group then
         group.granted = group.granted - 1
         if group.bucket then
@@ -55,12 +60,20 @@ local function reserve_jobs(q, limit, token_prefix, turn, now)
   end
   index_add(q.active, ends)
   index_add(q.idx_active, entries)
-  jobs_taken(q, taking, now)
+  index_remove(q.idx_wait, taking.gone)
+  if taking.taken > 0 then
+    redis.call('LTRIM', q.wait, taking.taken, '-1')
+  end
+  if with_groups then
+    -- @include group_key groups_enter next_token_ms write_bucket throttle_group groups_taken
+    groups_taken(q, taking, now)
+  end
   if kept then
+    -- @include group_key group_state groups_enter group_place group_refresh lane_enter
     lane_enter(q, kept.id, kept.gid, now, true)
   end
   if turn ~= before then
     redis.call('SET', q.turn, turn)
   end
-  return count, kinds.rows, jobs, #taking.gone + #taking.touched > 0
+  return count, kinds.rows, jobs, #taking.gone + (with_groups and #taking.touched or 0)
 end

@@ -2,9 +2,6 @@
 -- there is none) and `since`, the beginning of the lease, of each. Returns how many groups became
 -- ready.
 local function return_tokens(q, unstarted, now)
-  if #unstarted == 0 then
-    return 0
-  end
   local of_group, order, available = {}, {}, 0
   for _, job in ipairs(unstarted) do
     if job.gid ~= '' then

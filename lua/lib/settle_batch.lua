@@ -15,39 +15,50 @@
 --   due_ms: int
 --   code: 'TOKEN_REQUIRED'|'TOKEN_MISMATCH'|'NOT_ACTIVE'
 local function settle_batch(q, args, at, count, keep, now)
-  local rows, refused, available = {}, 0, 0
+  local rows, refused, available, prefix = {}, 0, 0, job_key(q, '')
   -- Written at the end, all at once; until then their hashes say that they are active.
-  local acknowledged, is_acknowledged = {}, {}
-  local unstarted = {}
+  local acknowledged, is_acknowledged, gids, unstarted = {}, {}, {}, {}
   for i = 1, count do
     local id, token, outcome = args[at], args[at + 1], args[at + 2]
-    local job, err = active_job(q, id, token, outcome == 'ack')
-    if is_acknowledged[id] and token ~= '' then
-      err = 'NOT_ACTIVE'
-    end
-    local readied = 0
-    if err then
-      rows[#rows + 1] = { i, 'ERR', err }
-      refused = refused + 1
-    elseif outcome == 'ack' then
-      acknowledged[#acknowledged + 1], is_acknowledged[id] = id, true
-      if job.gid and job.gid ~= '' then
-        readied = group_free_slot(q, job.gid, now)
+    local status, detail
+    if outcome == 'ack' then
+      local v = redis.call('HMGET', prefix .. id, 'state', 'lease_token', 'gid')
+      local err = lease_error(is_acknowledged[id] and 'completed' or v[1], v[2], token)
+      if err then
+        status, detail = 'ERR', err
+      else
+        acknowledged[#acknowledged + 1], is_acknowledged[id] = id, true
+        local gid = v[3]
+        if gid and gid ~= '' then
+          gids[#gids + 1] = gid
+        end
       end
-    elseif outcome == 'release' then
-      readied = give_back(q, id, job.gid, job.attempt, now)
-      unstarted[#unstarted + 1] = { gid = job.gid or '', since = job.since }
-      rows[#rows + 1] = { i, 'RELEASED', '' }
+      at = at + 3
     else
-      local why = { reason = args[at + 4], message = args[at + 5], errors = args[at + 6] }
-      local delay = tonumber(args[at + 3]) or math.max(job.backoff_ms, 0)
-      local status, due
-      status, due, readied = fail_job(q, id, job, delay, outcome, why, now)
-      rows[#rows + 1] = { i, status, tostring(due) }
+      -- @include active_job group_key group_state groups_enter group_place group_free_slots
+      -- @include lane_forget_active delay_job failure_json fail_job group_refresh lane_enter
+      -- @include give_back settle_undone
+      -- Groups become ready in the order of the records.
+      local readied = group_free_slots(q, gids, now)
+      available, gids = available + readied, {}
+      status, detail, readied = settle_undone(q, args, at, is_acknowledged[id], unstarted, now)
+      available = available + readied
+      at = at + (outcome == 'release' and 3 or 7)
     end
-    available = available + readied
-    at = at + ((outcome == 'ack' or outcome == 'release') and 3 or 7)
+    if status then
+      rows[#rows + 1] = { i, status, detail }
+      refused = refused + (status == 'ERR' and 1 or 0)
+    end
   end
   complete_jobs(q, acknowledged, keep, now)
-  return rows, count - refused, available + return_tokens(q, unstarted, now)
+  if #gids > 0 then
+    -- @include group_key group_state groups_enter group_place group_free_slots
+    available = available + group_free_slots(q, gids, now)
+  end
+  if #unstarted > 0 then
+    -- @include group_key group_state groups_enter group_place group_refresh read_bucket
+    -- @include write_bucket add_tokens limit_key unthrottle_group return_tokens
+    available = available + return_tokens(q, unstarted, now)
+  end
+  return rows, count - refused, available
 end

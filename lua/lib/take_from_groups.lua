@@ -1,6 +1,6 @@
 -- The job at the head of the group that is next in turn, its slot and its token taken, as id and
 -- fields; nil when no group is ready. Of each group the state is read once; what is taken is
--- written at the end, by `jobs_taken`. `taking.budget` bounds how many stale entries one call may
+-- written at the end, by `groups_taken`. `taking.budget` bounds how many stale entries one call may
 -- drop.
 local function take_from_groups(q, taking, now)
   while taking.budget > 0 do

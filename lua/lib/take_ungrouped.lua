@@ -1,22 +1,22 @@
 -- The next job of `wait` as id and fields; nil when the lane is empty. The lane is read by pages,
--- and cut at the end, by `jobs_taken`. An id whose hash is gone, or whose job is elsewhere by now
+-- and cut at the end, by `reserve_jobs`. An id whose hash is gone, or whose job is elsewhere by now
 -- (a foreign client listed it twice), is dropped: `taking.budget` bounds how many.
 local function take_ungrouped(q, taking)
   while taking.budget > 0 do
-    if taking.at > #taking.page then
-      if not taking.more then
-        return nil
+    local taken = taking.taken + 1
+    local id = taking.lane[taken]
+    if not id and taking.more then
+      local page = redis.call('LRANGE', q.wait, taken - 1, taken + taking.size - 2)
+      taking.more = #page == taking.size
+      for i = 1, #page do
+        taking.lane[taken + i - 1] = page[i]
       end
-      taking.page = redis.call('LRANGE', q.wait, taking.taken, taking.taken + taking.size - 1)
-      taking.more = #taking.page == taking.size
-      taking.at = 1
+      id = page[1]
     end
-    local id = taking.page[taking.at]
     if not id then
       return nil
     end
-    taking.at = taking.at + 1
-    taking.taken = taking.taken + 1
+    taking.taken = taken
     taking.gone[#taking.gone + 1] = id
     local v = read_waiting(q, id)
     if v then

@@ -18,13 +18,16 @@ CHECK = "check"
 the transport puts 1 there where the script is to ask, else 0; transport/checks.py."""
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for each call makes one, and freezing would double what it costs.
+@dataclass(slots=True)
 class Command(Generic[R]):
-    """One script call.
+    """One script call. Never changed once it is made.
 
     `repeatable`: running it twice has the effect of running it once, so that a transport may send
     it again when the connection broke and the reply is unknown. `as_reader`: sent as EVALSHA_RO,
-    which also a user may run who may only read the keys.
+    which also a user may run who may only read the keys. `same_args`: so many of its first
+    arguments, CHECK among them, are those of many other calls, too; a transport may keep them
+    packed.
     """
 
     script: Script
@@ -33,6 +36,7 @@ class Command(Generic[R]):
     parse: Callable[[Any], R]
     repeatable: bool
     as_reader: bool = False
+    same_args: int = 0
 
 
 Steps: TypeAlias = Generator[Command[Any], Any, R]

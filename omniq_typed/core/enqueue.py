@@ -123,12 +123,16 @@ def enqueue_records(
     """Publishes checked jobs in the order given; `parse` is given the script's reply."""
     kinds: dict[tuple[Arg, ...], int] = {}
     rows: list[Arg] = []
-    last, nth = None, 0
+    last, nth = None, ""
     for each in records:
         if each.kind is not last:
             last = each.kind
-            nth = kinds.setdefault(last.words, len(kinds) + 1)
-        rows += (each.job_id, each.payload, nth, len(each.own) // 2, *each.own)
+            # As text: of numbers it would be made when they are sent, which takes longer.
+            nth = str(kinds.setdefault(last.words, len(kinds) + 1))
+        if each.own:
+            rows += (each.job_id, each.payload, nth, str(len(each.own) // 2), *each.own)
+        else:
+            rows += (each.job_id, each.payload, nth, "0")
     args: list[Arg] = [check_int("now_ms_override", now_ms, 0), CHECK, len(kinds)]
     for words in kinds:
         args += words
@@ -181,7 +185,18 @@ def publish_record(
                 raise error
         return job.job_id
 
-    return enqueue_records(queue, [job], parse, now_ms=now_ms)
+    # As of `enqueue_records`, which takes twice as long for one.
+    words, own = job.kind.words, job.own
+    check_int("now_ms_override", now_ms, 0)
+    args = (now_ms, CHECK, 1, *words, 1, job.job_id, job.payload, 1, len(own) // 2, *own)
+    return Command(
+        script("enqueue"),
+        queue_keys(queue),
+        args,
+        parse,
+        repeatable=True,
+        same_args=4 + len(words) if now_ms == 0 else 0,
+    )
 
 
 def duplicate_error(

@@ -41,7 +41,7 @@ def refuse(operation: str, code: str, subject: str) -> NoReturn:
 def text(raw: Any) -> str:
     """A bulk string or number of a reply as str. Foreign bytes that are no UTF-8 are escaped."""
     if isinstance(raw, bytes):
-        return raw.decode("utf-8", "backslashreplace")
+        return raw.decode("utf-8", "backslashreplace") if raw else ""
     return "" if raw is None else str(raw)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from omniq_typed.core.arguments import check_int, check_token
@@ -93,12 +93,18 @@ def _parse(token_prefix: str, settlements: Sequence[Settlement], reply: Any) -> 
 
 
 def _kind(row: list[Any]) -> tuple[Any, ...]:
-    """What jobs have in common, in the order of Reserved's fields."""
+    """What jobs have in common, in the order of Reserved's fields. The first, lock_until_ms, is
+    another each time, the others mostly are not."""
+    return (int(row[0]), *_read_kind(*row[1:]))
+
+
+@lru_cache(maxsize=1024)
+def _read_kind(*row: Any) -> tuple[Any, ...]:
     return tuple(read(each) for read, each in zip(_KIND, row, strict=True))
 
 
 _KIND: tuple[Callable[[Any], Any], ...] = (
-    *(int, int, number, text, number, number),  # lock_until_ms, attempt ... backoff_ms
+    *(int, number, text, number, number),  # attempt ... backoff_ms
     *(text, text, text, text, number),  # msg_type, msg_version, msg_schema, msg_source, deferrals
 )
 

@@ -13,6 +13,7 @@ _PACKAGE = Path(__file__).parent.parent
 CHECKING = "local denied = ARGV[2] ~= '0' and require_commands("
 """How a script says that its second argument is the check of permissions."""
 _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
+_INNER_INCLUDES = re.compile(r"(?:^ +-- @include .+\n)+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,24 @@ def script_names() -> tuple[str, ...]:
 @cache
 def script(name: str) -> Script:
     """The script `lua/commands/NAME.lua` with its includes (`-- @include a b c`) in front, each
-    once, in the order given: a function stands behind those that it calls."""
+    once, in the order given: a function stands behind those that it calls. An include within a
+    block stands for the text of its files at that place."""
     source = (lua_folder() / "commands" / f"{name}.lua").read_text(encoding="utf-8")
-    included = [part for line in _INCLUDE.findall(source) for part in line.split()]
-    parts = [
-        (lua_folder() / "lib" / f"{part}.lua").read_text(encoding="utf-8")
-        for part in dict.fromkeys(included)
-    ]
-    text = "".join([*parts, source])
+    text = _texts(source) + _with_inner_includes(source)
     sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
     return Script(name, text, sha, CHECKING in source)
+
+
+def _texts(lines: str) -> str:
+    """The lib files that include lines name."""
+    names = [name for line in _INCLUDE.findall(lines) for name in line.split()]
+    return "".join(_lib(name) for name in dict.fromkeys(names))
+
+
+@cache
+def _lib(name: str) -> str:
+    return _with_inner_includes((lua_folder() / "lib" / f"{name}.lua").read_text(encoding="utf-8"))
+
+
+def _with_inner_includes(source: str) -> str:
+    return _INNER_INCLUDES.sub(lambda lines: _texts(re.sub(r"(?m)^ +", "", lines[0])), source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -137,10 +137,30 @@ class Addressed(Record):
         return same_message(self.message_type, self.payload, stored_payload)
 
 
+_ID_LENGTH = 22
+_ID_CHARACTERS = bytes.maketrans(b"+/", b"_.")
+
+
 def new_job_id() -> str:
-    """128 random bits in 22 characters of A-Z a-z 0-9 _ and . (a waiting job holds its id four
+    """132 random bits in 22 characters of A-Z a-z 0-9 _ and . (a waiting job holds its id four
     times, so each character counts; none begins like an option of a command)."""
-    return b64encode(os.urandom(16), b"_.")[:22].decode()
+    return b2a_base64(os.urandom(18)).translate(_ID_CHARACTERS)[:_ID_LENGTH].decode()
+
+
+def new_job_ids(count: int) -> list[str]:
+    """So many of them."""
+    written = b2a_base64(os.urandom(18 * count)).translate(_ID_CHARACTERS).decode()
+    return [written[at : at + _ID_LENGTH] for at in range(0, 24 * count, 24)]
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """How messages of a class become jobs of which nobody says more: their type names the queue,
+    and has no functions that are to be asked."""
+
+    message_type: MessageType[Any]
+    queue: str
+    kind: JobKind
 
 
 _MOST_USUAL = 4096
@@ -166,6 +186,7 @@ class Addressing:
         self._max_payload_bytes = max_payload_bytes
         # Most messages of a type, and of a group of it, are of one kind.
         self._usual: dict[tuple[MessageType[Any], str], JobKind] = {}
+        self._plain: dict[type, Plain] = {}
 
     def address(self, envelope: Envelope[Any]) -> Addressed:
         """Checks and encodes a message, and fills in what its type says. Raises InvalidPayload,
@@ -183,6 +204,33 @@ class Addressing:
         kind = self._kind(message_type, envelope, _gid(message_type, envelope))
         job_id = _job_id(message_type, envelope)
         return Addressed(job_id, payload, kind, _own_side(envelope), queue, message_type)
+
+    def plain(self, cls: type) -> Plain | None:
+        """How messages of a class are published where nothing more is said of them; None where
+        each has to be asked."""
+        found = self._plain.get(cls)
+        if found is None:
+            found = self._plain_of(cls)
+            if found is not None:
+                self._plain[cls] = found
+        return found
+
+    def address_plain(self, plain: Plain, message: object, job_id: str) -> Addressed:
+        """As `address`, of a message of that class."""
+        message_type = plain.message_type
+        payload = encode(message_type, message)
+        check_payload(payload, self._max_payload_bytes)
+        return Addressed(job_id, payload, plain.kind, (), plain.queue, message_type)
+
+    def _plain_of(self, cls: type) -> Plain | None:
+        message_type = self._registry.of_class(cls)
+        if message_type is None or message_type.queue is None:
+            return None
+        if message_type.gid is not None or message_type.dedup_key is not None:
+            return None
+        queue_keys(message_type.queue)
+        kind = self._kind(message_type, Envelope(None), "")
+        return Plain(message_type, message_type.queue, kind)
 
     def _kind(self, message_type: MessageType[Any], envelope: Envelope[Any], gid: str) -> JobKind:
         # False is no time, though it is equal to 0.

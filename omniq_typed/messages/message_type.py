@@ -20,7 +20,7 @@ from typing_extensions import TypeAliasType, is_typeddict
 
 from omniq_typed.errors import Fault, InvalidMessageType, PortabilityWarning
 from omniq_typed.messages.exactness import exactness_check
-from omniq_typed.messages.natural import natural_check
+from omniq_typed.messages.natural import natural_check, sure_writer
 from omniq_typed.messages.portability import Hazard, hazards
 from omniq_typed.models import Compatibility, Ordering
 from omniq_typed.protocols import RetryPolicy
@@ -80,6 +80,11 @@ class MessageType(Generic[T]):
         """Whether a value is so plain that `exactness` and the serializer's warnings have nothing
         to say of it."""
         return natural_check(self.adapter)
+
+    @cached_property
+    def sure_writer(self) -> Callable[[Any], bytes | None]:
+        """The JSON of a value so plain that nothing is left to check; None of any other."""
+        return sure_writer(self.adapter)
 
     @cached_property
     def exactness(self) -> Callable[[Any], tuple[Fault, ...]] | None:

@@ -9,14 +9,16 @@ quickest, four times as fast as functions that call one another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from pydantic_core import TzInfo
 
+from omniq_typed.messages.readable import conditions, fields_are_sure
 from omniq_typed.messages.schema_walk import (
     ANYTHING,
     Content,
@@ -49,7 +51,7 @@ def natural_check(adapter: TypeAdapter[Any]) -> Callable[[Any], bool]:
     writing and reading back show; False may be said of any value, and always is for types of which
     classes do not tell enough: unions without a tag, the user's own serializers, `Any`."""
     try:
-        look = _Source().compiled(content_of(place_of(adapter)))
+        look = _Source().compiled(place_of(adapter))
     except _CannotTell:
         return _never
 
@@ -60,6 +62,31 @@ def natural_check(adapter: TypeAdapter[Any]) -> Callable[[Any], bool]:
             return False
 
     return is_natural
+
+
+def sure_writer(adapter: TypeAdapter[Any]) -> Callable[[Any], bytes | None]:
+    """Compiles the JSON of a natural value that any reader of its type is sure to take, by classes
+    and bounds alone: there is no need to read it back. None: of this value that cannot be said."""
+    source = _Source(checks_bounds=True)
+    try:
+        look = source.compiled(place_of(adapter))
+    except _CannotTell:
+        return _nothing
+    if not source.is_sure:
+        return _nothing
+    write = adapter.serializer.to_json
+
+    def written(value: Any) -> bytes | None:
+        try:
+            return write(value, by_alias=True, warnings=False) if look(value) else None
+        except Exception:  # as above, or a text that is no Unicode
+            return None
+
+    return written
+
+
+def _nothing(value: Any) -> bytes | None:
+    return None
 
 
 def _never(value: Any) -> bool:
@@ -74,14 +101,20 @@ class _Source:
     """Functions of the source under construction: one for the whole, and one for each definition
     that is referred to, so that recursive types have an end."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, Any] = {"isfinite": isfinite}
+    def __init__(self, *, checks_bounds: bool = False) -> None:
+        """`checks_bounds`: the look is to answer True only of what meets the `conditions` of
+        readable.py, too."""
+        self._names: dict[str, Any] = {"isfinite": isfinite, "UTC": UTC, "TzInfo": TzInfo}
         self._lines: list[str] = []
         self._of_refs: dict[str, str] = {}
+        self._open_refs: list[str | None] = []
+        self._checks_bounds = checks_bounds
+        self.is_sure = checks_bounds
 
-    def compiled(self, whole: Content) -> Callable[[Any], bool]:
-        name = self._function(whole)
-        exec("\n".join(self._lines), self._names)
+    def compiled(self, whole: Place) -> Callable[[Any], bool]:
+        name = self._function(content_of(whole), list(self._conditions(whole, "value")))
+        source = compile("\n".join(self._lines), f"<look, {__file__}>", "exec")
+        exec(source, self._names)
         look: Callable[[Any], bool] = self._names[name]
         return look
 
@@ -91,11 +124,13 @@ class _Source:
         self._names[name] = value
         return name
 
-    def _function(self, content: Content) -> str:
+    def _function(self, content: Content, conditions: list[str]) -> str:
         name = self._new()
         if content.ref is not None:
             self._of_refs[content.ref] = name
-        body = list(self._refusals(content, "value"))
+        self._open_refs.append(content.ref)
+        body = [*self._refusals(content, "value"), *conditions]
+        self._open_refs.pop()
         self._lines += [f"def {name}(value):", *(f"  {line}" for line in body), "  return True"]
         return name
 
@@ -104,9 +139,20 @@ class _Source:
         content = content_of(place)
         if content.ref is None or content.kind in _LEAVES:
             yield from self._refusals(content, value)
+            yield from self._conditions(place, value)
         else:
-            name = self._of_refs.get(content.ref) or self._function(content)
+            if content.ref in self._open_refs:
+                self.is_sure = False  # there is a depth beyond which nothing is read
+            conditions = list(self._conditions(place, "value"))
+            name = self._of_refs.get(content.ref) or self._function(content, conditions)
             yield _unless(f"{name}({value})")
+
+    def _conditions(self, place: Place, value: str) -> Iterator[str]:
+        """Lines that return False where it is not sure that what is written is read."""
+        if self._checks_bounds:
+            found = conditions(place, value)
+            self.is_sure = self.is_sure and found is not None
+            yield from map(_unless, found or ())
 
     def _refusals(self, content: Content, value: str) -> Iterator[str]:
         place, kind = content.place, content.kind
@@ -173,6 +219,7 @@ class _Source:
         yield self._unless_of(dict, value)
         yield f"for {key}, {item} in {value}.items():"
         yield f"  {self._unless_of(str, key)}"
+        yield from _indented(self._conditions(place.at(place.schema["keys_schema"]), key))
         yield from _indented(
             self._place(place.at(place.schema.get("values_schema", ANYTHING)), item)
         )
@@ -199,6 +246,8 @@ class _Source:
         body = inside.place
         if place.schema.get("root_model") or inside.custom or not _is_plain(body):
             raise _CannotTell
+        if body.schema is not body_of(place).schema or not fields_are_sure(cls, body):
+            self.is_sure = False
         yield self._unless_of(cls, value)
         has_dict = bool(cls.__dictoffset__)
         holder = self._new() if has_dict else value

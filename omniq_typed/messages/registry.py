@@ -89,6 +89,10 @@ class Registry:
             raise InvalidMessageType("message", _unknown(declared))
         return found
 
+    def of_class(self, cls: type) -> MessageType[Any] | None:
+        """The message type that is registered for a class itself: once there is one, it stays."""
+        return self._by_type.get(cls)
+
     def of_value(self, value: object, declared: Any = None) -> MessageType[Any]:
         """The message type under which a value is published: as `declared`, or of its class, or
         the only union that its class is a member of. Raises InvalidMessageType."""

@@ -16,7 +16,9 @@ from omniq_typed.core.keys import stats_pattern, wake_key
 from omniq_typed.errors import ConnectionLost
 from omniq_typed.transport import by_client
 from omniq_typed.transport.address import Address
+from omniq_typed.transport.async_line import AsyncLine
 from omniq_typed.transport.async_lines import AsyncLines
+from omniq_typed.transport.async_reply import AsyncReply
 from omniq_typed.transport.async_routes import AsyncRoutes
 from omniq_typed.transport.calls import ELSEWHERE, REPEATS, load_words, repeat_delay_s, wake_args
 from omniq_typed.transport.checks import PermissionChecks
@@ -81,6 +83,17 @@ class AsyncTransport:
     async def run(self, command: Command[R]) -> R:
         """Runs one command. Raises what its builder documents, and ServerError."""
         return command.parse(await self._repeat(command.repeatable, lambda: self._call(command)))
+
+    def start(self, command: Command[R]) -> AsyncReply[R]:
+        """Sends a command now where nothing has to be waited for before, else when its reply is
+        asked for: `AsyncReply.result`, which raises what `run` raises. Raises nothing itself."""
+        lines = self._lines_now(command.keys[0])
+        line = None if lines is None else lines.share_now()
+        if lines is None or line is None:
+            return AsyncReply(lambda: self.run(command))
+        check = self._checks.is_due(command.script)
+        answer = lines.send(line, pack(command, check))
+        return AsyncReply(lambda: self._finish(command, check, lines, line, answer), answer)
 
     async def run_all(self, commands: Sequence[Command[R]]) -> list[R]:
         """Runs repeatable commands in one round trip (on a cluster, one after the other)."""
@@ -176,6 +189,14 @@ class AsyncTransport:
             routes = self._routes = AsyncRoutes(client, self._checks.forget)
         return routes.lines(key)
 
+    def _lines_now(self, key: bytes) -> AsyncLines | None:
+        """As `_lines`; also None where the client is not connected yet."""
+        self._leave_closed_loop()
+        routes = self._routes
+        if not self._owned or routes is None or routes.client is not self._client:
+            return None
+        return routes.lines(key)
+
     async def _call(self, command: Command[Any]) -> Any:
         lines = await self._lines(command.keys[0])
         if lines is None:
@@ -189,6 +210,23 @@ class AsyncTransport:
         check = self._checks.is_due(command.script)
         (reply,) = await lines.ask(line, pack(command, check))
         return await self._take(command, check, reply, lines)
+
+    async def _finish(
+        self,
+        command: Command[R],
+        check: bool,
+        lines: AsyncLines,
+        line: AsyncLine,
+        answer: asyncio.Future[list[Any]],
+    ) -> R:
+        try:
+            (reply,) = await lines.receive(line, answer)
+            return command.parse(await self._take(command, check, reply, lines))
+        except ConnectionLost:
+            await self._revive_embedded()
+            if not command.repeatable:
+                raise
+        return await self.run(command)
 
     async def _take(self, command: Command[Any], check: bool, reply: Any, lines: AsyncLines) -> Any:
         """What the script answered, loaded where the server did not know it. Raises ServerError."""

@@ -32,10 +32,12 @@ class AsyncLines:
     async def share(self) -> AsyncLine:
         """The line that all share, for `ask`. Raises ServerError, and then nothing was
         sent."""
+        return self.share_now() or await self._share_one()
+
+    def share_now(self) -> AsyncLine | None:
+        """`share`; None where that would have to wait."""
         line = self._shared
-        if line is None or line.is_full or not line.is_usable:
-            return await self._share_one()
-        return line
+        return None if line is None or line.is_full or not line.is_usable else line
 
     async def take(self) -> AsyncLine:
         """A line for `ask_alone`. Raises as `share`."""
@@ -50,7 +52,15 @@ class AsyncLines:
         """Sends commands, which no other comes between, and waits for their replies; each is a
         ServerSaid where it is an error. Raises ConnectionLost. Cancelling it disturbs nobody
         else."""
-        replies = await line.send(packed, count, self.patience_s)
+        return await self.receive(line, self.send(line, packed, count))
+
+    def send(self, line: AsyncLine, packed: bytes, count: int = 1) -> asyncio.Future[list[Any]]:
+        """The first half of `ask`."""
+        return line.send(packed, count, self.patience_s)
+
+    async def receive(self, line: AsyncLine, answer: asyncio.Future[list[Any]]) -> list[Any]:
+        """The second half of `ask`."""
+        replies = await answer
         if any(map(is_to_be_left, replies)) and self._shared is line:
             self._shared = None
             line.retire()

@@ -76,10 +76,10 @@ class Line:
         return self._pid == os.getpid()
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether a call may be sent: the server has neither closed the connection nor said
-        anything that nobody asked for."""
-        return not self._readable.poll(0)
+    def is_ready(self) -> bool:
+        """Whether a call may be sent: it is ours, and the server has neither closed the connection
+        nor said anything that nobody asked for."""
+        return self._pid == os.getpid() and not self._readable.poll(0)
 
     def send(self, packed: bytes, patience_s: float) -> None:
         """Sends all. Raises ConnectionLost, also where the server takes nothing for so long."""

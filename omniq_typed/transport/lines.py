@@ -34,6 +34,7 @@ class Lines:
 
     def __init__(self, opening: Opening, opened: Callable[[], None]) -> None:
         self._opening = opening
+        self._reply_timeout_s = opening.reply_timeout_s
         self._opened = opened
         # Without locks: a child that is forked meanwhile would find them taken for ever. Each step
         # on these is one of CPython's, and whole.
@@ -48,7 +49,7 @@ class Lines:
                 line = self._idle.pop()
             except IndexError:
                 return self._open(within_s)
-            if line.is_ours and line.is_quiet:
+            if line.is_ready:
                 return line
             self._close(line)
 
@@ -56,14 +57,14 @@ class Lines:
         """Sends a command and waits for its reply, a ServerSaid where it is an error. Raises
         ConnectionLost, also where the server is silent for `within_s` or, by default, the time that
         the client was made with."""
-        patience_s = self._patience_s(within_s)
+        patience_s = self._reply_timeout_s if within_s is None else within_s
         try:
             line.send(packed, patience_s)
             reply = line.receive(patience_s)
         except BaseException:
             self._lose(line)
             raise
-        self._give_back(line, is_to_be_left(reply))
+        self._give_back(line, type(reply) is ServerSaid and is_to_be_left(reply))
         return reply
 
     def ask_all(
@@ -81,8 +82,11 @@ class Lines:
             self._lose(line)
             raise
 
-    def receive(self, line: Line, count: int, within_s: float | None = None) -> list[Any]:
-        """The second half of `ask_all`."""
+    def receive(
+        self, line: Line, count: int, within_s: float | None = None, *, more: bool = False
+    ) -> list[Any]:
+        """The second half of `ask_all`. `more`: other replies are owed on the line, which is kept
+        in use therefore."""
         patience_s = self._patience_s(within_s)
         try:
             if not line.is_ours:
@@ -91,13 +95,14 @@ class Lines:
         except BaseException:
             self._lose(line)
             raise
-        self._give_back(line, any(map(is_to_be_left, replies)))
+        if not more:
+            self._give_back(line, any(map(is_to_be_left, replies)))
         return replies
 
     @property
     def patience_s(self) -> float:
         """How long the server may be silent when it owes a reply."""
-        return self._opening.reply_timeout_s
+        return self._reply_timeout_s
 
     def drop_idle(self) -> None:
         """Closes all that nobody uses."""
@@ -115,7 +120,7 @@ class Lines:
                 line.hang_up()
 
     def _patience_s(self, within_s: float | None) -> float:
-        return self._opening.reply_timeout_s if within_s is None else within_s
+        return self._reply_timeout_s if within_s is None else within_s
 
     def _open(self, within_s: float | None) -> Line:
         line = Line(self._opening, within_s)
@@ -132,6 +137,8 @@ class Lines:
             return
         now = line.idle_since = time.monotonic()
         self._idle.append(line)
+        if len(self._idle) == 1:
+            return
         try:
             if self._idle[0].idle_since < now - SPARE_S:
                 self._close(self._idle.popleft())

@@ -13,10 +13,15 @@ from omniq_typed.core.command import CHECK, Arg, Command
 
 def pack(command: Command[Any], check: bool) -> bytes:
     """A script call. `check`: what stands in the place of CHECK."""
-    head = _head(command.as_reader, command.script.sha, tuple(command.keys))
-    args = tuple(words_of(command, check))
-    count = 3 + len(command.keys) + len(args)
-    return b"*%d\r\n%b%b" % (count, head, _without_count(args))
+    script, keys, args, same = command.script, command.keys, command.args, command.same_args
+    if same:
+        place = int(check) if script.checks_permissions else None
+        head = _head(command.as_reader, script.sha, tuple(keys), tuple(args[:same]), place)
+        rest = args[same:]
+    else:
+        head = _head(command.as_reader, script.sha, tuple(keys))
+        rest = words_of(command, check)
+    return b"*%d\r\n%b%b" % (3 + len(keys) + len(args), head, _without_count(tuple(rest)))
 
 
 def pack_words(*words: Arg) -> bytes:
@@ -27,20 +32,29 @@ def pack_words(*words: Arg) -> bytes:
 
 def words_of(command: Command[Any], check: bool) -> Sequence[Arg]:
     """The arguments, with 0 or 1 in the place of CHECK: the first or the second."""
-    args = command.args
-    if command.script.checks_permissions:
-        for place in range(min(2, len(args))):
-            if args[place] is CHECK:
-                return (*args[:place], int(check), *args[place + 1 :])
+    return _checked(command.args, int(check)) if command.script.checks_permissions else command.args
+
+
+def _checked(args: Sequence[Arg], check: int) -> Sequence[Arg]:
+    for place in range(min(2, len(args))):
+        if args[place] is CHECK:
+            return (*args[:place], check, *args[place + 1 :])
     return args
 
 
 @lru_cache(maxsize=4096)
-def _head(as_reader: bool, sha: str, keys: tuple[bytes, ...]) -> bytes:
-    """The words in front of the arguments: half of the work, and the same for all calls of a script
-    on a queue."""
+def _head(
+    as_reader: bool,
+    sha: str,
+    keys: tuple[bytes, ...],
+    first: tuple[Arg, ...] = (),
+    check: int | None = None,
+) -> bytes:
+    """The words up to the arguments that are a call's own: most of the work, and the same for all
+    calls of a script on a queue."""
     call = b"EVALSHA_RO" if as_reader else b"EVALSHA"
-    return _without_count((call, sha, len(keys), *keys))
+    words = first if check is None else _checked(first, check)
+    return _without_count((call, sha, len(keys), *keys, *words))
 
 
 def _without_count(words: tuple[Arg, ...]) -> bytes:

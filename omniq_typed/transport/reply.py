@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from omniq_typed.transport.pipeline import Pipeline
 
 R = TypeVar("R")
 
 
 class Reply(Generic[R]):
-    """What a command that was started will answer. One that nobody asks costs its connection."""
+    """What a command that was started will answer. One that nobody asks costs its connection.
+    `pipeline`: where it comes from, and others may be sent behind it."""
 
-    def __init__(self, wait: Callable[[float | None], R]) -> None:
+    def __init__(self, wait: Callable[[float | None], R], pipeline: Pipeline | None = None) -> None:
+        self.pipeline = pipeline
         self._wait: Callable[[float | None], R] | None = wait
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it was sent, so that the server does it before what is sent `behind` it."""
+        return self.pipeline is not None
 
     def result(self, within_s: float | None = None) -> R:
         """Waits for it; once. `within_s` and what it raises are those of `SyncTransport.run`."""

@@ -19,6 +19,7 @@ from omniq_typed.core.scripts import Script
 from omniq_typed.models import NewJob
 from omniq_typed.transport.address import Address
 from omniq_typed.transport.aio import AsyncTransport
+from omniq_typed.transport.async_reply import AsyncReply
 from omniq_typed.transport.reply import Reply
 from omniq_typed.transport.sync import SyncTransport
 
@@ -88,7 +89,7 @@ class StagedTransport(SyncTransport):
         super().__init__(address)
         self.stage = stage
 
-    def start(self, command: Command[R]) -> Reply[R]:
+    def start(self, command: Command[R], *, behind: Reply[Any] | None = None) -> Reply[R]:
         """Runs it when its result is wanted, at the time of then."""
         return Reply(lambda within_s: self.run(command, within_s=within_s))
 
@@ -118,6 +119,10 @@ class AsyncStagedTransport(AsyncTransport):
         """A blocking transport to the same server, on the same stage."""
         assert self.address is not None
         return StagedTransport(self.address, self.stage)
+
+    def start(self, command: Command[R]) -> AsyncReply[R]:
+        """Runs it when its result is wanted, at the time of then."""
+        return AsyncReply(lambda: self.run(command))
 
     async def _call(self, command: Command[Any]) -> Any:
         command = self.stage.timed(command)

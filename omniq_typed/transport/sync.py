@@ -26,9 +26,10 @@ from omniq_typed.transport.checks import PermissionChecks
 from omniq_typed.transport.clients import AnyClient, embedded_client, open_client
 from omniq_typed.transport.embedded import EmbeddedServer
 from omniq_typed.transport.faults import translate, translated
-from omniq_typed.transport.line import Line, ServerSaid
+from omniq_typed.transport.line import ServerSaid
 from omniq_typed.transport.lines import Lines
 from omniq_typed.transport.packing import pack, pack_words
+from omniq_typed.transport.pipeline import Pipeline
 from omniq_typed.transport.reply import Reply
 from omniq_typed.transport.routes import Routes
 
@@ -76,9 +77,11 @@ class SyncTransport:
         `within_s`: how long the server may be silent, where that is to be less than usual (15 s, or
         what the URL says). A client that was passed in keeps to its own time.
         """
-        return command.parse(
-            self._repeat(command.repeatable, lambda: self._call(command, within_s))
-        )
+        try:
+            reply = self._call(command, within_s)
+        except ConnectionLost as error:
+            reply = self._again(command.repeatable, error, lambda: self._call(command, within_s))
+        return command.parse(reply)
 
     def run_all(self, commands: Sequence[Command[R]]) -> list[R]:
         """Runs repeatable commands in one round trip (on a cluster, one after the other)."""
@@ -87,23 +90,32 @@ class SyncTransport:
         replies = self._repeat(True, lambda: self._call_all(commands))
         return [command.parse(reply) for command, reply in zip(commands, replies, strict=True)]
 
-    def start(self, command: Command[R]) -> Reply[R]:
+    def start(self, command: Command[R], *, behind: Reply[Any] | None = None) -> Reply[R]:
         """Sends a command now; its reply is taken later, or never: `Reply.result`, which raises
-        what `run` raises. Raises nothing itself."""
+        what `run` raises. Raises nothing itself. `behind`: one that was started before and may be
+        under way still; the server runs it first."""
         try:
             lines = self._lines(command.keys[0])
-            line = None if lines is None else lines.take()
+            pipeline = None if lines is None else _pipeline(lines, behind)
         except ServerError:
-            lines = line = None
-        if lines is None or line is None:
+            pipeline = None
+        if pipeline is None:
             return Reply(lambda within_s: self.run(command, within_s=within_s))
         check = self._checks.is_due(command.script)
+        packed = pack(command, check)
         try:
-            lines.send(line, pack(command, check))
+            number = pipeline.send(packed)
+            if number is None:  # all is answered that it was to be sent behind
+                pipeline = Pipeline(pipeline.lines, pipeline.lines.take())
+                number = pipeline.send(packed)
         except ConnectionLost as error:
             lost = error
             return Reply(lambda within_s: self._run_again(command, lost, within_s))
-        return Reply(lambda within_s: self._finish(command, check, lines, line, within_s))
+        except ServerError:
+            return Reply(lambda within_s: self.run(command, within_s=within_s))
+        assert number is not None
+        at, place = pipeline, number
+        return Reply(lambda within_s: self._finish(command, check, at, place, within_s), pipeline)
 
     def run_when_woken(self, queue: str, wait_s: float, command: Command[R]) -> R:
         """Runs a command of a queue as soon as a publisher wakes a worker of that queue, or after
@@ -162,16 +174,25 @@ class SyncTransport:
 
     def _repeat(self, repeatable: bool, call: Callable[[], Any]) -> Any:
         """Calls once, or up to three times while the connection breaks."""
-        attempt = 0
-        while True:
+        try:
+            return call()
+        except ConnectionLost as error:
+            return self._again(repeatable, error, call)
+
+    def _again(self, repeatable: bool, error: ConnectionLost, call: Callable[[], Any]) -> Any:
+        """As `_repeat`, where the first call came to `error`."""
+        for attempt in range(REPEATS - 1):
+            self._revive_embedded()
+            if not repeatable:
+                break
+            time.sleep(repeat_delay_s(attempt))
             try:
                 return call()
-            except ConnectionLost:
-                self._revive_embedded()
-                attempt += 1
-                if not repeatable or attempt == REPEATS:
-                    raise
-            time.sleep(repeat_delay_s(attempt - 1))
+            except ConnectionLost as lost:
+                error = lost
+        else:
+            self._revive_embedded()
+        raise error
 
     def _revive_embedded(self) -> None:
         """Nobody but its users starts an embedded server again that died."""
@@ -187,7 +208,10 @@ class SyncTransport:
     def _lines(self, key: bytes) -> Lines | None:
         """The connections to the server of a key; None: the client has to run the call. One that
         was passed in always does: whoever closes it, or bounds its pool, means all connections."""
-        client, routes = self.client, self._routes
+        routes = self._routes
+        if routes is not None and routes.client is self._client:
+            return routes.lines(key)
+        client = self.client
         if not self._owned:
             return None
         if routes is None or routes.client is not client:
@@ -283,11 +307,16 @@ class SyncTransport:
         return self._take(command, check, reply, lines)
 
     def _finish(
-        self, command: Command[R], check: bool, lines: Lines, line: Line, within_s: float | None
+        self,
+        command: Command[R],
+        check: bool,
+        pipeline: Pipeline,
+        number: int,
+        within_s: float | None,
     ) -> R:
         try:
-            (reply,) = lines.receive(line, 1, within_s)
-            return command.parse(self._take(command, check, reply, lines, within_s))
+            reply = pipeline.reply(number, within_s)
+            return command.parse(self._take(command, check, reply, pipeline.lines, within_s))
         except ConnectionLost as error:
             self._revive_embedded()
             return self._run_again(command, error, within_s)
@@ -297,3 +326,10 @@ class SyncTransport:
         if not command.repeatable:
             raise error
         return self.run(command, within_s=within_s)
+
+
+def _pipeline(lines: Lines, behind: Reply[Any] | None) -> Pipeline:
+    """That of `behind`, where it goes to the same server. Raises ServerError."""
+    if behind is not None and behind.pipeline is not None and behind.pipeline.lines is lines:
+        return behind.pipeline
+    return Pipeline(lines, lines.take())

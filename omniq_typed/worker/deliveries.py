@@ -1,7 +1,7 @@
 """What passes between one lane and the server: results there, jobs back.
 
 Results wait in `done`, in whose hands they are is decided by who takes them out: the lane, with its
-next reserve, or the overseer, where that would be long. The same holds for the call under way. A
+next reserve, or the overseer, where that would be long. The same holds for the calls under way. A
 call whose reply was lost may have leased jobs that nobody knows of; the next one names it, and the
 server takes those back first.
 """
@@ -9,9 +9,9 @@ server takes those back first.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
-import uuid
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,11 +42,17 @@ ERRAND_S = 2.0
 
 
 class Answer(NamedTuple):
-    """What a reserve brought. `asked_at`: when it was sent, by time.monotonic: no lease of it began
-    earlier."""
+    """What a reserve of `wanted` jobs brought. `asked_at`: when it was sent, by time.monotonic: no
+    lease of it began earlier."""
 
     reservation: Reservation
     asked_at: float
+    wanted: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it brought all that were wanted, so that there may be more."""
+        return len(self.reservation.jobs) >= self.wanted > 0
 
 
 @dataclass(slots=True)
@@ -83,7 +89,7 @@ class Deliveries:
         self._heartbeat = heartbeat
         self._stop = stop
         self._pulse = pulse
-        self._under_way: deque[_Call] = deque(maxlen=1)
+        self._under_way: deque[_Call] = deque()
         self._lost: deque[str] = deque()
 
     @property
@@ -91,16 +97,21 @@ class Deliveries:
         """Whether anything waits for the lane: a result, a job, or a call under way."""
         return bool(self.done or self.waiting or self._under_way)
 
+    @property
+    def under_way(self) -> int:
+        """Calls whose answers were not taken yet."""
+        return len(self._under_way)
+
     def start(self, wanted: int) -> None:
         """Sends what is done and asks for jobs; `landed` has the answer."""
         call = self._call(wanted)
         call.sent_at = time.monotonic()
-        call.reply = self._transport.start(call.command)
+        call.reply = self._transport.start(call.command, behind=self._newest_reply())
         self._under_way.append(call)
 
     def landed(self, within_s: float | None = None) -> Answer | None:
-        """The answer to the call under way; None: there is none, somebody else took it, or it was
-        lost, and what it took along is to be sent again."""
+        """The answer to the first of the calls under way; None: there is none, somebody else took
+        it, or it was lost, and what it took along is to be sent again."""
         try:
             call = self._under_way.popleft()
         except IndexError:
@@ -169,14 +180,15 @@ class Deliveries:
 
     def unload(self, also: Iterable[Ended] = ()) -> None:
         """From another thread: settles what is done, and gives back what was not started, also
-        what the call under way brings, in order, in one call. `also`: further ends. What cannot be
+        what the calls under way bring, in order, in one call. `also`: further ends. What cannot be
         delivered waits for the lane's next call. Raises ServerError."""
         self._release(self._take_waiting())
-        landed = self.landed(ERRAND_S)
-        if landed is not None:
-            leases = [Lease(self._queue, job) for job in landed.reservation.jobs]
-            self._heartbeat.watch_all(leases, landed.asked_at)
-            self._release(leases)
+        while self._under_way:
+            landed = self.landed(ERRAND_S)
+            if landed is not None:
+                leases = [Lease(self._queue, job) for job in landed.reservation.jobs]
+                self._heartbeat.watch_all(leases, landed.asked_at)
+                self._release(leases)
         sent = [*self._take_done(), *also]
         if not sent:
             return
@@ -202,6 +214,12 @@ class Deliveries:
         while self._under_way:
             held += [lease for lease, _ in self._under_way.popleft().sent]
         self._heartbeat.unwatch_all(held)
+
+    def _newest_reply(self) -> Reply[Reservation] | None:
+        try:
+            return self._under_way[-1].reply
+        except IndexError:
+            return None
 
     def _release(self, leases: Iterable[Lease]) -> None:
         self.done.extend((lease, given_back(lease.job)) for lease in leases)
@@ -244,7 +262,7 @@ class Deliveries:
             # Where one reply was lost the next may be, and what it leases would lie idle. The same
             # prefix again: so there is never more than one to heal.
             wanted = min(wanted, 1)
-        prefix = healed or (BATCH_PREFIX if wanted > 1 else "") + uuid.uuid4().hex
+        prefix = healed or (BATCH_PREFIX if wanted > 1 else "") + os.urandom(16).hex()
         command = reserve(
             self._queue,
             limit=wanted,
@@ -259,7 +277,7 @@ class Deliveries:
         self._pulse.answered(time.monotonic())
         if call.sent:
             self._note_settled(call.sent, reservation.settled)
-        return Answer(reservation, call.sent_at)
+        return Answer(reservation, call.sent_at, call.wanted)
 
     def _note_settled(self, sent: list[Ended], settled: Iterable[Settled]) -> None:
         warn_refused(self._queue, sent, settled)

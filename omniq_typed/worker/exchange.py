@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import time
-import uuid
 from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -148,7 +148,7 @@ class Exchange:
                 log.warning("queue %s: the server is back", self._queue)
             self._pulse.answered(time.monotonic())
             self._note_settled(call.batch, reservation)
-            return Answer(reservation, call.sent_at)
+            return Answer(reservation, call.sent_at, wanted)
 
     async def reserve_when_woken(self, wanted: int) -> Answer | None:
         """Waits on a connection of its own until a publisher wakes a worker, at most for the poll
@@ -178,7 +178,7 @@ class Exchange:
         self._deaf = 0
         now = time.monotonic()
         self._pulse.answered(now)
-        return Answer(reservation, now)  # no lease of it began when the call was sent
+        return Answer(reservation, now, wanted)  # no lease of it began when the call was sent
 
     async def _reserve(self, call: _Call, wait_s: float) -> Reservation:
         if wait_s <= 0:
@@ -214,7 +214,7 @@ class Exchange:
         # The next try makes its leases under the prefix that it asks about, so that a server that
         # is away for hours leaves one to ask about, and not one for each try.
         again = lost and lost.startswith(BATCH_PREFIX) == bool(kind)
-        prefix = lost if again else kind + uuid.uuid4().hex
+        prefix = lost if again else kind + os.urandom(16).hex()
         command = reserve(
             self._queue,
             limit=wanted,

@@ -1,9 +1,9 @@
 """One lane of execution: a thread that takes jobs of one queue and runs them one after another.
 
-Quick jobs come in batches, and the next batch is asked for before the present one is worked off, so
-that server and worker work at the same time; slow ones come one by one, and nothing waits behind
-them. The way of a job: reserve -> find the consumer -> decode -> handler -> settle with a later
-reserve.
+Quick jobs come in batches. While one is worked off the next is under way, and the one after that is
+asked for before the next is even looked at, so that the server is never without a call to work on;
+slow jobs come one by one, and nothing waits behind them. The way of a job: reserve -> find the
+consumer -> decode -> handler -> settle with a later reserve.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ class Lane:
         self._prefetch = Prefetch(options.max_prefetch)
         self._asked = 0
         self._idle = False
+        self._flooded = False
 
     @property
     def queue(self) -> str:
@@ -184,8 +185,9 @@ class Lane:
     def _next(self) -> Answer | None:
         """The answer to the next question for jobs, once what is done is on its way. None: this is
         the end."""
-        landed = self.deliveries.landed()
-        if landed is not None:
+        if self.deliveries.under_way == 1:
+            self._start()
+        while (landed := self.deliveries.landed()) is not None:
             self._note_due(landed)
             if landed.reservation.jobs:
                 return landed
@@ -196,6 +198,11 @@ class Lane:
         if answer is not None:
             self._note_due(answer)
         return answer
+
+    def _start(self) -> None:
+        """Asks for another batch ahead, where there seem to be more jobs, and quick ones."""
+        if self._flooded and self._prefetch.is_quick and not self._ends:
+            self.deliveries.start(self._prefetch.wanted())
 
     def _note_due(self, answer: Answer) -> None:
         self.door.note(answer.reservation, time.monotonic())
@@ -214,9 +221,9 @@ class Lane:
         run_patiently(self._transport, lambda: self.route.learning(jobs), self._stop)
         self.pulse.came_back_at = time.monotonic()
         self._look()
-        if self._prefetch.is_quick and len(jobs) >= self._asked > 0 and not self._ends:
-            self._asked = self._prefetch.wanted()
-            deliveries.start(self._asked)
+        self._flooded = answer.is_full
+        if not deliveries.under_way:
+            self._start()
         self.batch_began_at = began_at = time.monotonic()
         worked = self._run_waiting(began_at, answer.asked_at + _shortest_s(jobs))
         self._prefetch.note(worked, time.monotonic() - began_at)
@@ -285,4 +292,4 @@ def _shortest_s(jobs: Iterable[Reserved]) -> float:
 
 
 def _nothing() -> Answer:
-    return Answer(Reservation(False, 0, 0, 0, 0, (), ()), 0.0)
+    return Answer(Reservation(False, 0, 0, 0, 0, (), ()), 0.0, 0)

@@ -28,6 +28,9 @@ log = logging.getLogger("omniq_typed.worker")
 
 TICK_S = 0.02
 """How often it looks at lanes that work."""
+LINGER_S = 1.0
+"""How long it goes on so after lanes had work: to wake it for each of a few jobs would hold them up
+by more than they take."""
 SHARE_S = 0.05
 """How long a handler may run while jobs or results of its lane wait."""
 BATCH_SHARE_S = 0.2
@@ -49,6 +52,7 @@ class Overseer:
         self._lanes: list[Lane] = []
         self._doors: list[Door] = []
         self._not_before: dict[object, float] = {}
+        self._worked_at = -math.inf
         self._wakes_at = -math.inf
         self._woken = False
         self._stopped = False
@@ -86,7 +90,10 @@ class Overseer:
     def look(self, by: float | None = None) -> None:
         """From a lane: something falls due at `by` (time.monotonic), or, None, it has work. Costs
         next to nothing where the overseer looks until then anyway."""
-        if (time.monotonic() + TICK_S if by is None else by) < self._wakes_at:
+        if by is None:
+            self._worked_at = now = time.monotonic()
+            by = now + TICK_S
+        if by < self._wakes_at:
             with self._changed:
                 self._woken = True
                 self._changed.notify()
@@ -100,13 +107,14 @@ class Overseer:
             self._sleep()
 
     def _sleep(self) -> None:
-        """Until the next tick where a lane works; else until something falls due, or a lane has
-        work."""
+        """Until the next tick where a lane works, or has just done so; else until something falls
+        due, or a lane has work."""
         with self._changed:
             self._woken = False
             self._wakes_at = math.inf  # first, for a lane that gets work from here on calls
             now = time.monotonic()
-            wait_s = TICK_S if any(lane.running for lane in self._lanes) else math.inf
+            works = now - self._worked_at < LINGER_S or any(lane.running for lane in self._lanes)
+            wait_s = TICK_S if works else math.inf
             for door in self._doors:
                 if door.has_listener:
                     due_at = max(door.due_at, self._not_before.get(door, 0.0))

@@ -215,7 +215,7 @@ class QueueLoop:
             self._more = len(reservation.jobs) >= room
         self._await_due(reservation, room)
         if reservation.jobs:
-            self.tasks.add(self._exchange.take(*answer))
+            self.tasks.add(self._exchange.take(reservation, answer.asked_at))
             await self._learn(reservation.jobs)
             self.tasks.start()
             if self._prefetch.wanted() == 1:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from omniq_typed import AsyncBus, AsyncCtx, Envelope
-from omniq_typed.models import QueueStats
+from omniq_typed.models import JobInfo, QueueStats
 from tests.servers import Server, wait_until
 from tests.workers import LONG_POLL_S, LONG_S, REGISTRY, Order, Watch
 
@@ -146,6 +146,13 @@ async def test_nothing_is_taken_ahead_for_slow_handlers(bus: AsyncBus, watch: Wa
             await asyncio.wait_for(started.get(), LONG_S)
 
 
+UNTOUCHED = {("wait", 0, "")}
+
+
+def state_of(job: JobInfo) -> tuple[str, int, str]:
+    return job.state, job.attempt, job.last_error
+
+
 async def test_what_was_taken_ahead_goes_back_in_order_when_handlers_get_slow(
     bus: AsyncBus, watch: Watch
 ) -> None:
@@ -163,9 +170,13 @@ async def test_what_was_taken_ahead_goes_back_in_order_when_handlers_get_slow(
     ids = await publish(bus, count)
     async with at_work(bus):
         await asyncio.wait_for(slow.wait(), LONG_S)
-        await until(watch, lambda stats: stats.active == 1, "the others are given back")
-        waiting = [watch.job("orders", job_id) for job_id in ids[quick + 1 :]]
-        assert {(job.state, job.attempt, job.last_error) for job in waiting} == {("wait", 0, "")}
+        # On a busy machine some are taken ahead only now, and go back then.
+        await asyncio.to_thread(
+            wait_until,
+            lambda: {state_of(watch.job("orders", each)) for each in ids[quick + 1 :]} == UNTOUCHED,
+            "the others are given back",
+            LONG_S,
+        )
         let_go.set()
         await until(watch, lambda stats: stats.completed_kept == count, "all are done")
     assert order == list(range(count))

@@ -349,6 +349,24 @@ def test_the_first_limit_of_a_group_stays(doors: Doors) -> None:
     assert take_all(doors.client, Q) == ["a", "b"]
 
 
+def test_waiting_jobs_that_lie_in_no_list_are_found_where_there_is_nothing_else(
+    doors: Doors, server: Server
+) -> None:
+    """As a server leaves them behind that crashed twice: docs/operations.md."""
+    put(doors.client, "h1", "h2", gid="h")
+    assert take(doors.client, Q).job_id == "h1"
+    put(doors.client, "a", "b")
+    put(doors.client, "g1", "g2", gid="g", group_limit=2)
+    with contextlib.closing(server.client()) as client:
+        client.delete("{orders}:wait", "{orders}:g:g:wait", "{orders}:groups:ready")
+
+    with open_doors(doors.face, url=server.url) as worker:  # a new one, which looks around
+        assert sorted(take_all(worker.client, Q)) == ["a", "b", "g1", "g2"]
+    stats = doors.monitor.stats(Q)
+    assert (stats.waiting, stats.waiting_total, stats.active) == (0, 1, 5)
+    assert listed(doors.monitor, "wait") == ["h2"]
+
+
 # heartbeat, ack_success, ack_fail
 
 
@@ -521,6 +539,18 @@ def test_one_call_settles_each_lease_by_its_own_token(doors: Doors) -> None:
     ]
     states = {job_id: stored(doors.monitor, job_id).state for job_id in tokens}
     assert states == {"a": "completed", "b": "delayed", "c": "failed", "d": "active"}
+
+
+def test_each_job_of_a_group_that_one_call_acknowledges_frees_its_slot(doors: Doors) -> None:
+    put(doors.client, "a", "b", "c", "d", gid="g", group_limit=3)
+    put(doors.client, "x", gid="h")
+    held = [take(doors.client, Q) for _ in range(4)]
+    assert [job.job_id for job in held] == ["a", "x", "b", "c"]
+    acks = [Settlement(job.job_id, job.lease_token, Outcome.ACK) for job in held[:3]]
+    assert [one.status for one in settled(doors, *acks)] == ["OK", "OK", "OK"]
+    left, none = doors.monitor.group_status(Q, ["g", "h"])
+    assert (left.inflight, left.ready, none.inflight) == (1, True, 0)
+    assert take_all(doors.client, Q) == ["d"]
 
 
 @pytest.mark.parametrize("keep", [3, 0])

@@ -51,6 +51,12 @@ def times_run(server: AnyServer) -> int:
         return int(client.get(KEYS[0]) or 0)
 
 
+def connections_made(server: AnyServer) -> int:
+    """So far; each look makes one more for each node."""
+    stats = [node.command("INFO", "stats") for node in nodes(server)]
+    return sum(int(each["total_connections_received"]) for each in stats)
+
+
 def kill_connections(server: AnyServer) -> None:
     """All but that of the one who asks."""
     for node in nodes(server):
@@ -227,6 +233,63 @@ def test_started_commands_answer_in_any_order_or_to_nobody(
     with pytest.raises(RuntimeError, match="before"):
         first.result()
     wait_until(lambda: times_run(place) == 9, "all have run", LONG_S)
+
+
+def test_commands_sent_behind_one_another_run_in_that_order(
+    place: AnyServer, transport: SyncTransport
+) -> None:
+    """Each answers how many there were before it. On one connection, which serves others then."""
+    counting = script("return redis.call('RPUSH', KEYS[2], ARGV[1])")
+
+    def counted(word: str) -> Command[int]:
+        return Command(counting, KEYS, [word], lambda reply: reply, False)
+
+    third = transport.start(counted("before all"))
+    assert third.result() == 1
+    made = connections_made(place)
+    for n in range(2, 300, 3):
+        first = transport.start(counted("a"))
+        second = transport.start(counted("b"), behind=first)
+        third = transport.start(counted("c"), behind=second)
+        # Whoever asks first: all have their own.
+        asked = [first, second, third] if n % 2 else [third, first, second]
+        found = {id(each): each.result() for each in asked}
+        assert [found[id(each)] for each in (first, second, third)] == [n, n + 1, n + 2]
+    assert transport.start(counted("late"), behind=third).result() == 302
+    assert connections_made(place) == made + len(nodes(place))
+
+
+def test_two_threads_take_the_replies_of_one_connection(
+    place: AnyServer, transport: SyncTransport
+) -> None:
+    with ThreadPoolExecutor(1) as other:
+        for n in range(300):
+            first = transport.start(echo(f"first {n}"))
+            second = transport.start(echo(f"second {n}"), behind=first)
+            theirs = other.submit(first.result)
+            assert second.result() == f"second {n}".encode()
+            assert theirs.result(LONG_S) == f"first {n}".encode()
+
+
+@pytest.mark.parametrize("lost", ["first", "second"])
+def test_a_lost_reply_loses_those_behind_it(single: Server, lost: str) -> None:
+    with proxy_to(single.port) as proxy:
+        transport = connect(proxy.url)
+        transport.run(echo("before"))
+        proxy.cut_reply(lost)
+        first = transport.start(echo("first"))
+        second = transport.start(echo("second"), behind=first)
+        if lost == "second":
+            with contextlib.suppress(ConnectionLost):  # it may have come in the same piece
+                assert first.result() == b"first"
+        else:
+            with pytest.raises(ConnectionLost):
+                first.result()
+        with pytest.raises(ConnectionLost):
+            second.result()
+        behind_nothing = transport.start(echo("after"), behind=second)
+        assert behind_nothing.result() == b"after"
+        transport.close()
 
 
 def test_a_started_command_raises_with_its_result(single: Server) -> None:
@@ -508,3 +571,33 @@ def test_a_forked_child_has_connections_of_its_own(place: AnyServer) -> None:
         program.wait_for("done")
         assert program.exit_code() == 0
     assert times_run(place) == 1 + 1 + 500 + 500
+
+
+CLOSING = """
+import os, signal, sys
+from tests.conformance.test_transport import echo
+from omniq_typed.transport.connect import connect
+
+transport = connect(sys.argv[1])
+transport.run(echo())
+os.kill(int(sys.argv[2]), signal.SIGSTOP)
+under_way = transport.start(echo("parent's"))
+child = os.fork()
+if child == 0:
+    transport.close()
+    os._exit(0)
+os.waitpid(child, 0)
+os.kill(int(sys.argv[2]), signal.SIGCONT)
+assert under_way.result() == b"parent's"
+print("done", flush=True)
+"""
+
+
+def test_a_child_that_closes_does_not_end_a_call_of_its_parent(single: Server) -> None:
+    """The server owes the reply until the child is gone."""
+    try:
+        with Program(CLOSING, single.url, str(single.pid)) as program:
+            program.wait_for("done")
+            assert program.exit_code() == 0
+    finally:
+        single.resume()

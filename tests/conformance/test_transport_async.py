@@ -29,7 +29,7 @@ from tests.conformance.test_transport import (
 )
 from tests.conformance.test_transport import place as place
 from tests.conformance.test_transport import single as single
-from tests.servers import AnyServer, Cluster, Server
+from tests.servers import AnyServer, Cluster, Server, wait_until
 from tests.workers import LONG_S, Program
 
 T = TypeVar("T")
@@ -229,6 +229,64 @@ def test_a_loop_that_is_held_up_takes_no_server_for_dead(
                 assert await running == str(n).encode()
 
     play(main())
+
+
+def test_a_reply_that_the_loop_has_not_come_to_read_has_come(
+    single: Server, play: Play[Any], run: Run
+) -> None:
+    """It comes while the loop is held up, and between the loop's last look at its connections and
+    the end of the time that the server had."""
+
+    async def main() -> None:
+        async with transport_to(f"{single.url}?socket_timeout=0.2") as transport:
+            await run(transport, echo())
+            single.pause()
+
+            def let_it_answer() -> None:
+                single.resume()
+                wait_until(lambda: times_run(single) == 2, "the server has answered", LONG_S)
+
+            running = asyncio.create_task(run(transport, echo("late")))
+            await asyncio.sleep(0)  # it has been sent
+            asyncio.get_running_loop().call_later(0.1, let_it_answer)
+            time.sleep(0.5)  # noqa: ASYNC251  # the time is up in the turn in which it answers
+            assert await running == b"late"
+
+    try:
+        play(main())
+    finally:
+        single.resume()
+
+
+def test_it_is_known_whether_a_command_runs_before_what_is_sent_now(
+    single: Server, play: Play[Any]
+) -> None:
+    """Not where it was not sent yet, nor where it has to be sent again; it is answered all the
+    same."""
+
+    async def main() -> None:
+        async with transport_to(proxy.url) as transport:
+            connects = transport.start(echo("connects"))
+            assert not connects.is_ahead
+            assert await connects.result() == b"connects"
+            ahead = transport.start(echo("ahead"))
+            assert ahead.is_ahead
+            await transport.run(echo("behind"))
+            assert ahead.is_ahead
+            assert await ahead.result() == b"ahead"
+            single.command("SCRIPT", "FLUSH")
+            unknown = transport.start(echo("unknown"))
+            assert await transport.run(echo("behind")) == b"behind"
+            assert not unknown.is_ahead
+            assert await unknown.result() == b"unknown"
+            proxy.cut_reply("lost")
+            lost = transport.start(echo("lost", repeatable=True))
+            assert await transport.run(echo("behind", repeatable=True)) == b"behind"
+            assert not lost.is_ahead
+            assert await lost.result() == b"lost"
+
+    with proxy_to(single.port) as proxy:
+        play(main())
 
 
 def test_a_token_runs_the_command_at_once(place: AnyServer, play: Play[Any]) -> None:

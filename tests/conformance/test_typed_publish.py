@@ -24,6 +24,7 @@ from omniq_typed import (
     message_type,
 )
 from omniq_typed.core.enqueue import enqueue
+from omniq_typed.core.scripts import script
 from omniq_typed.errors import (
     BatchInterrupted,
     DuplicateJob,
@@ -34,16 +35,18 @@ from omniq_typed.errors import (
     PayloadTooLarge,
     ServerError,
 )
+from tests.chaos.proxy import proxy_to
 from tests.conformance.doors import (
     Face,
     command_counts,
     dump,
     forget_command_counts,
+    nodes,
     open_bus,
     scripts_called,
     take_all,
 )
-from tests.servers import AnyServer
+from tests.servers import AnyServer, Server
 
 REGISTRY = Registry(strict_types=False)
 
@@ -277,7 +280,8 @@ def test_many_of_mixed_types_and_queues_take_a_call_per_queue_and_hundred(
         messages += [Note(text=str(n)), Envelope(Place(city=str(n)), message_type=Place)]
     messages.append(Envelope(Note(text="late"), due_ms=4_000_000_000_000, gid="g", job_id="late"))
     bus.register_schemas()
-    bus.publish_json(Note(text="scripts are loaded"), queue="other")
+    for node in nodes(any_server):
+        node.command("SCRIPT", "LOAD", script("enqueue").text)
     forget_command_counts(any_server)
     results = bus.publish_many(messages)
     assert scripts_called(command_counts(any_server)) == 4
@@ -341,6 +345,13 @@ def test_what_could_never_be_published_is_told_at_once_and_nothing_is_published(
     assert dump(any_server) == {}
 
 
+def test_a_batch_of_which_all_is_wrong_is_told_in_a_few_lines(bus: Bus) -> None:
+    with pytest.raises(InvalidBatch, match=r"1000 cannot be.*and 980 more") as caught:
+        bus.publish_many([object()] * 1000)
+    assert len(caught.value.errors) == 1000
+    assert len(str(caught.value)) < 20_000
+
+
 def test_a_batch_of_big_messages_is_split(bus: Bus, any_server: AnyServer) -> None:
     bus.publish_json(Note(text="scripts are loaded"), queue="other")
     forget_command_counts(any_server)
@@ -392,3 +403,38 @@ def test_a_failing_server_is_told_with_what_was_published(
     with pytest.raises(ServerError) as first:
         bus.publish_many([Envelope(Place(city="b"), message_type=Place)])
     assert not isinstance(first.value, BatchInterrupted), "nothing else was published"
+
+
+def test_what_was_under_way_behind_a_call_that_failed_is_told_too(
+    bus: Bus, any_server: AnyServer, look: QueueMonitor
+) -> None:
+    with Bus(any_server.url) as other:
+        blocked: Any = other.transport.client
+        blocked.set("{places}:wait", "no list")
+    bus.publish_many([Note(text="connects")])
+    broken = Envelope(Place(city="b"), message_type=Place)
+    with pytest.raises(ServerError) as caught:
+        bus.publish_many([broken, Note(text="a")])
+    told = caught.value.results if isinstance(caught.value, BatchInterrupted) else [None, None]
+    assert told[0] is None
+    assert look.stats("notes").waiting == 1 + (told[1] is not None)
+    if told[1] is not None:
+        assert stored(look, "notes", told[1].job_id).payload == '{"text":"a","about":null}'
+    assert bus.publish_many([Note(text="next")])[0].ok
+
+
+def test_many_keep_their_order_though_the_connection_breaks(
+    redis_server: Server, face: Face
+) -> None:
+    """A reply does not come, while the next call is under way."""
+    redis_server.ensure_running()
+    redis_server.flushall()
+    with proxy_to(redis_server.port) as proxy:
+        with open_bus(face, proxy.url, registry=REGISTRY) as bus:
+            bus.publish_json(Opened("opened"), message_type=Event)
+            proxy.cut_reply("*0")
+            results = bus.publish_many(Note(text=str(n)) for n in range(450))
+        assert proxy.cut.is_set()
+    assert all(result.ok for result in results)
+    with OmniqClient(url=redis_server.url) as client:
+        assert take_all(client, "notes") == [result.job_id for result in results]

@@ -173,6 +173,19 @@ def test_a_batch_is_asked_for_before_the_present_one_is_worked_off(
     assert most > 50
 
 
+def test_a_lane_works_in_the_order_of_its_queue(server: Server, watch: Watch) -> None:
+    """Two calls for jobs are under way at once, and the server answers one after the other."""
+    seen: list[int] = []
+
+    def handler(ctx: Ctx[Order]) -> None:
+        seen.append(ctx.payload.number)
+
+    published(watch, range(6_000))
+    with at_work(server.url, handler):
+        wait_until(lambda: len(seen) == 6_000, "all are done", LONG_S)
+    assert seen == list(range(6_000))
+
+
 # --- Idle ----------------------------------------------------------------------------------------
 
 

@@ -34,7 +34,8 @@ SEARCH = settings(
 
 @dataclass(frozen=True)
 class Fault:
-    """In these scripts, `text` is replaced by `by`. `law`: what must notice it."""
+    """In these scripts, `text` is replaced by `by`, in each block that includes it. `law`: what
+    must notice it."""
 
     scripts: tuple[str, ...]
     text: str
@@ -43,7 +44,7 @@ class Fault:
 
     def broken(self, name: str) -> Script:
         whole = script(name).text
-        assert whole.count(self.text) == 1, f"{name} does not hold exactly one {self.text!r}"
+        assert self.text in whole, f"{name} does not hold {self.text!r}"
         text = whole.replace(self.text, self.by)
         assert text != whole
         return Script(name, text, hashlib.sha1(text.encode()).hexdigest())
@@ -87,14 +88,14 @@ NAMED = {
 FURTHER = {
     "slot not freed on ack": Fault(
         ("settle", "reserve"),
-        "        readied = group_free_slot(q, job.gid, now)\n      end\n",
-        "      end\n",
+        "          gids[#gids + 1] = gid\n",
+        "",
         law="group_slots",
     ),
     "any token will do": Fault(
         ("settle", "heartbeat", "reserve"),
-        "if held ~= token then",
-        "if false then",
+        "if state == 'active' and held == token and token ~= '' then",
+        "if state == 'active' and token ~= '' then",
         law="refused_changes_nothing|model",
     ),
     "stale settlement counts as activity": Fault(
@@ -174,9 +175,18 @@ FURTHER = {
     ),
     "acknowledged twice in one call": Fault(
         ("settle", "reserve"),
-        "if is_acknowledged[id] and token ~= '' then",
+        "is_acknowledged[id] and 'completed' or v[1]",
+        "v[1]",
+        law="group_slots|one_lane|counters|model",
+    ),
+    "acknowledged and retried in one call": Fault(
+        ("settle", "reserve"),
+        "if is_acknowledged and token ~= '' then",
         "if false then",
         law="group_slots|one_lane|counters|model",
+    ),
+    "jobs of other attempts are of one kind": Fault(
+        ("reserve",), "if o[9] == v[9] and ", "if ", law="model|attempts|lease_end"
     ),
     "lost leases go back in the wrong order": Fault(
         ("reserve",), "for i = #numbers, 1, -1 do", "for i = 1, #numbers do", law="fifo|model"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ def code_of(source: str) -> str:
 
 
 def calls_of(source: str) -> set[str]:
-    """The lib functions that a source calls."""
+    """The lib functions that a source calls, or keeps to call them."""
     body = re.sub(r"local function \w+", "", code_of(source))
-    return {name for name in re.findall(r"(?<![.\w])(\w+)\(", body) if name in LIB}
+    return {name for name in re.findall(r"(?<![.\w'])\w+\b(?![ ']*=[^=])", body) if name in LIB}
 
 
 def reachable(name: str) -> set[str]:
@@ -50,6 +51,50 @@ def reachable(name: str) -> set[str]:
         each = left.pop()
         found.add(each)
         left |= calls_of(LIB[each]) - found
+    return found
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lib functions that are included within a block, and the code of the block behind them."""
+
+    names: tuple[str, ...]
+    code: str
+
+
+def blocks_of(source: str) -> list[Block]:
+    """The block goes on for as long as lines are indented as far."""
+    lines, found = source.splitlines(), []
+    for first, group in itertools.groupby(enumerate(lines), lambda each: "-- @include" in each[1]):
+        rows = [*group]
+        indent = re.match(" *", rows[0][1])
+        if not first or not indent or not indent[0]:
+            continue
+        behind = itertools.takewhile(
+            lambda row, margin=indent[0]: row == "" or row.startswith(margin),  # type: ignore[misc]
+            lines[rows[-1][0] + 1 :],
+        )
+        names = [name for _, row in rows for name in row.split()[2:]]
+        found.append(Block(tuple(names), code_of("\n".join(behind))))
+    return found
+
+
+def needs(source: str) -> set[str]:
+    """The lib functions that have to stand in front of a source: what it calls, and what those call
+    that it includes in its blocks, but for these themselves."""
+    blocks = blocks_of(source)
+    own = {name for block in blocks for name in block.names}
+    return (calls_of(source) | {each for name in own for each in needs(LIB[name])}) - own
+
+
+def in_front(name: str) -> set[str]:
+    """The lib functions that the header of a command has to include."""
+    found: set[str] = set()
+    left = needs(COMMANDS[name])
+    while left:
+        each = left.pop()
+        found.add(each)
+        left |= needs(LIB[each]) - found
     return found
 
 
@@ -82,21 +127,52 @@ def test_includes_are_those_that_are_called_each_once(name: str) -> None:
     included = includes_of(name)
     assert len(included) == len(set(included))
     assert set(included) <= set(LIB), "an include names no file of lua/lib"
-    assert set(included) == reachable(name)
+    assert set(included) == in_front(name)
+
+
+@pytest.mark.parametrize("name", [*sorted(LIB), *COMMANDS])
+def test_a_block_includes_what_is_called_in_it_and_what_that_calls(name: str) -> None:
+    source = LIB[name] if name in LIB else COMMANDS[name]
+    blocks, front = blocks_of(source), needs(source)
+    for block in blocks:
+        assert len(block.names) == len(set(block.names))
+        assert set(block.names) <= set(LIB), "an include names no file of lua/lib"
+        for position, each in enumerate(block.names):
+            missing = needs(LIB[each]) - front - set(block.names[:position])
+            assert not missing, f"{each} calls {missing}, which does not stand before it"
+        used = calls_of(block.code) | {call for each in block.names for call in needs(LIB[each])}
+        assert set(block.names) <= used, "what nobody calls is included"
+    # A function of a block is not known outside.
+    outside = code_of(source)
+    for block in blocks:
+        assert block.code in outside
+        outside = outside.replace(block.code, "")
+    own = {each for block in blocks for each in block.names}
+    assert not calls_of(outside) & own
 
 
 @each_command
 def test_includes_are_found_by_the_flattener(name: str) -> None:
-    """An @include below the header would be flattened too; none of ours is."""
-    assert COMMANDS[name].count("@include") == sum("@include" in row for row in header_of(name))
-    assert script(name).text == "".join([*map(LIB.get, includes_of(name)), COMMANDS[name]])  # type: ignore[list-item]
+    """Joined by hand: those of the header in front, those of a block in their place."""
+
+    def joined(source: str) -> str:
+        rows = source.splitlines(keepends=True)
+        return "".join(
+            "".join(joined(LIB[each]) for each in row.split()[2:])
+            if re.match(" +-- @include ", row)
+            else row
+            for row in rows
+        )
+
+    front = "".join(joined(LIB[each]) for each in includes_of(name))
+    assert script(name).text == front + joined(COMMANDS[name])
 
 
 @each_command
 def test_a_callee_stands_before_its_caller(name: str) -> None:
     included = includes_of(name)
     for position, caller in enumerate(included):
-        late = calls_of(LIB[caller]) - set(included[:position]) - {caller}
+        late = needs(LIB[caller]) - set(included[:position]) - {caller}
         assert not late, f"{caller} calls {late}, which the header includes behind it"
 
 

@@ -26,11 +26,14 @@ ARGS: list[list[Arg]] = [
 @pytest.mark.parametrize("checks", [False, True])
 def test_a_command(args: list[Arg], as_reader: bool, checks: bool) -> None:
     script = Script("of a test", "return 1", "0" * 40, checks_permissions=checks)
-    command = Command(script, queue_keys("orders"), args, repr, False, as_reader)
     connection: Any = redis.Connection()  # type: ignore[no-untyped-call]
-    for _ in range(2):  # the second time with the head of the first
+    for same in {0, *range(2, len(args) + 1)}:
+        command = Command(script, queue_keys("orders"), args, repr, False, as_reader, same)
         expected = b"".join(connection.pack_command(*call_args(command)))
-        assert pack(command, check=True) == expected
+        for _ in range(2):  # the second time with the head of the first
+            assert pack(command, check=True) == expected
+        asks_nothing = pack(command, check=False)
+        assert (asks_nothing == expected) == (not checks or CHECK not in args[:2])
 
 
 def test_the_check_is_the_first_or_the_second_argument() -> None:

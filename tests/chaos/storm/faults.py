@@ -13,6 +13,7 @@ import redis
 from tests.chaos.storm.cutting_proxy import PROBE_KEY, SERVER
 from tests.chaos.storm.field import Field, Life, ask_to_end
 from tests.chaos.storm.plan import Fault
+from tests.chaos.storm.torn_file import mend
 from tests.chaos.storm.waiting import wait_until
 
 ANSWER_S = 30.0
@@ -76,10 +77,11 @@ def cut_reply(field: Field, fault: Fault) -> None:
 
 
 def kill_server(field: Field, fault: Fault) -> None:
-    """kill -9, and back after a while with what it had written."""
+    """kill -9, and back after a while with what it had written whole."""
     with field.doing("kill", SERVER):
         field.server.kill()
         time.sleep(0.1 + 1.5 * fault.unit)
+        field.torn += mend(field.server)
         field.server.restart()
         _until_written(field)  # it answers before it has read all of its data
 

@@ -58,6 +58,8 @@ class Field:
     history: list[Done] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     """What went wrong besides the laws: a process that ended by itself, or did not end."""
+    torn: int = 0
+    """How often killing the server cut off a write."""
 
     def start(self) -> None:
         for n in range(self.size.workers):

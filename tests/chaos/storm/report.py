@@ -106,14 +106,18 @@ def _faults(verdict: Verdict) -> list[str]:
         "flush_scripts": "`SCRIPT FLUSH`",
         "cut_reply": "a connection cut in the middle of a reply",
         "stall_worker": "SIGSTOP of a worker for longer than its leases",
-        "kill_server": "`kill -9` of the server, and restart",
+        "kill_server": "`kill -9` of the server, and restart¹",
         "stall_server": "SIGSTOP of the server for longer than the leases",
         "out_of_memory": f"the server out of memory for {verdict.size.refusal_s:.0f} s",
         "too_few_replicas": f"no writes for {verdict.size.refusal_s:.0f} s: too few replicas",
         "replica_role": f"no writes for {verdict.size.refusal_s:.0f} s: it became a replica",
     }
     rows = [f"| {told[kind]} | {count} |" for kind, count in verdict.size.faults.items()]
-    return ["| what happened | times |", "|---|---|", *rows, ""]
+    torn = (
+        "¹ Its file was mended first, as [operations.md](operations.md#after-a-crash-of-the-server)"
+        f" says; a write had been torn {verdict.field.torn} times."
+    )
+    return ["| what happened | times |", "|---|---|", *rows, "", torn, ""]
 
 
 def _laws(verdict: Verdict) -> list[str]:

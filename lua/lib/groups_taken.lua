@@ -1,11 +1,6 @@
--- Takes out of their lanes, each at once, what `take_ungrouped` and `take_from_groups` have taken,
--- and writes the slots of groups. Groups that stay ready go behind all others in the order of their
--- turns.
-local function jobs_taken(q, taking, now)
-  index_remove(q.idx_wait, taking.gone)
-  if taking.taken > 0 then
-    redis.call('LTRIM', q.wait, taking.taken, -1)
-  end
+-- Writes what `take_from_groups` has taken: the slots and tokens of groups, and groups:ready.
+-- Groups that stay ready go behind all others in the order of their turns.
+local function groups_taken(q, taking, now)
   if #taking.touched == 0 then
     return
   end

@@ -1,0 +1,59 @@
+"""Commands that are under way on one connection at the same time, and their replies in order."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from omniq_typed.errors import ConnectionLost
+from omniq_typed.transport.line import Line
+from omniq_typed.transport.lines import Lines
+
+
+class Pipeline:
+    """A line that is lent to several calls, one sent behind the other: the server runs them in that
+    order, and begins with one as soon as it has answered the one before. The line goes back to its
+    store when no reply is owed any more. Thread-safe: replies may be asked for in any order."""
+
+    def __init__(self, lines: Lines, line: Line) -> None:
+        self.lines = lines
+        self._line = line
+        self._lock = threading.Lock()
+        self._sent = 0
+        self._read = 0
+        self._early: dict[int, Any] = {}
+        self._is_over = False
+
+    def send(self, packed: bytes) -> int | None:
+        """Sends a command; answers its number, for `reply`. None: the line is not ours any more.
+        Raises ConnectionLost, to those that are owed replies as well."""
+        with self._lock:
+            if self._is_over:
+                return None
+            self._is_over = True  # unless it goes well
+            self.lines.send(self._line, packed)
+            self._is_over = False
+            self._sent += 1
+            return self._sent
+
+    def reply(self, number: int, within_s: float | None = None) -> Any:
+        """The reply to the command of this number, once. Raises ConnectionLost, also where the
+        server is silent for `within_s` or, by default, the time that the client was made with."""
+        if not self._lock.acquire(timeout=-1 if within_s is None else within_s):
+            raise ConnectionLost("no connection to the server", "an earlier reply is awaited")
+        try:
+            while self._read < number:
+                self._early[self._read + 1] = self._next(within_s)
+                self._read += 1
+            return self._early.pop(number)
+        finally:
+            self._lock.release()
+
+    def _next(self, within_s: float | None) -> Any:
+        if self._is_over:
+            raise ConnectionLost("no connection to the server", "an earlier reply was lost")
+        self._is_over = True  # unless there is more to come
+        more = self._read + 1 < self._sent
+        (reply,) = self.lines.receive(self._line, 1, within_s, more=more)
+        self._is_over = not more
+        return reply
