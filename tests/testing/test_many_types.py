@@ -17,7 +17,7 @@ from tests.testing.realistic_types import REGISTRY, TYPES
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = 500
+EXAMPLES = 200
 MOST_MS = 5.0
 FEW_VALUES = 10
 """Flags and enums: Hypothesis stops where there are no more."""
