@@ -121,7 +121,7 @@ def test_a_yes_is_never_wrong(leaf: Any, wrapper: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "value"), [*((one, other) for one, other, _ in LOSSES), *EXACT], ids=str
+    ("declared", "value"), [*((one, other) for one, other, _ in LOSSES), *EXACT]
 )
 def test_a_yes_is_never_wrong_for_values_that_are_hard_to_judge(declared: Any, value: Any) -> None:
     holder = holder_of(declared)
