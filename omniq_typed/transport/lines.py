@@ -57,14 +57,14 @@ class Lines:
         """Sends a command and waits for its reply, a ServerSaid where it is an error. Raises
         ConnectionLost, also where the server is silent for `within_s` or, by default, the time that
         the client was made with."""
-        patience_s = self._reply_timeout_s if within_s is None else within_s
+        patience_s = self._patience_s(within_s)
         try:
             line.send(packed, patience_s)
             reply = line.receive(patience_s)
         except BaseException:
             self._lose(line)
             raise
-        self._give_back(line, type(reply) is ServerSaid and is_to_be_left(reply))
+        self._give_back(line, is_to_be_left(reply))
         return reply
 
     def ask_all(

@@ -181,16 +181,13 @@ class SyncTransport:
 
     def _again(self, repeatable: bool, error: ConnectionLost, call: Callable[[], Any]) -> Any:
         """As `_repeat`, where the first call came to `error`."""
-        for attempt in range(REPEATS - 1):
-            self._revive_embedded()
-            if not repeatable:
-                break
+        self._revive_embedded()
+        for attempt in range(REPEATS - 1 if repeatable else 0):
             time.sleep(repeat_delay_s(attempt))
             try:
                 return call()
             except ConnectionLost as lost:
                 error = lost
-        else:
             self._revive_embedded()
         raise error
 
@@ -214,11 +211,10 @@ class SyncTransport:
         client = self.client
         if not self._owned:
             return None
-        if routes is None or routes.client is not client:
-            with self._opening:
-                routes = self._routes
-                if routes is None or routes.client is not client:
-                    routes = self._routes = Routes(client, self._checks.forget)
+        with self._opening:
+            routes = self._routes
+            if routes is None or routes.client is not client:
+                routes = self._routes = Routes(client, self._checks.forget)
         return routes.lines(key)
 
     def _call(self, command: Command[Any], within_s: float | None = None) -> Any:

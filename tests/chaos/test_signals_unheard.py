@@ -45,12 +45,7 @@ def handler(ctx):
     async def brief():
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print)
     asyncio.run(brief())
-    while True:
-        try:
-            say("working")
-            time.sleep(300)
-        except BaseException:
-            say("swallowed")
+    hang()
 
 with OmniqClient(url=url) as client:
     client.consume(queue="orders", handler=handler, drain=drain)

@@ -36,6 +36,14 @@ def in_place():
     signal.set_wakeup_fd(fd)
     return [fd, *map(signal.getsignal, (signal.SIGINT, signal.SIGTERM, signal.SIGURG))]
 
+def hang():
+    while True:
+        try:
+            say("working")
+            time.sleep(300)
+        except BaseException:
+            say("swallowed")
+
 def work(ctx):
     say("working", ctx.job_id)
     ends_at = time.monotonic() + seconds
@@ -164,16 +172,8 @@ def test_a_second_signal_leaves_at_once_though_the_handler_hangs(
     """The handler swallows everything that is raised in it, and blocks."""
     hanging = COMMON + (
         """
-def hang(ctx):
-    while True:
-        try:
-            say("working")
-            time.sleep(300)
-        except BaseException:
-            say("swallowed")
-
 with OmniqClient(url=url) as client:
-    client.consume(queue="orders", handler=hang, drain=drain)
+    client.consume(queue="orders", handler=lambda ctx: hang(), drain=drain)
 """
     )
     (job_id,) = published(watch)

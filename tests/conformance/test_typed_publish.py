@@ -387,13 +387,18 @@ def test_middleware_is_around_each_of_many(
     assert look.stats("notes").waiting == 2
 
 
+def break_places(server: AnyServer) -> None:
+    """The queue `places` holds a key of a type that no queue has."""
+    with Bus(server.url) as other:
+        client: Any = other.transport.client
+        client.set("{places}:wait", "no list")
+
+
 def test_a_failing_server_is_told_with_what_was_published(
     bus: Bus, any_server: AnyServer, look: QueueMonitor
 ) -> None:
     """The second queue holds a key of a type that no queue has."""
-    with Bus(any_server.url) as other:
-        blocked: Any = other.transport.client
-        blocked.set("{places}:wait", "no list")
+    break_places(any_server)
     with pytest.raises(BatchInterrupted) as caught:
         bus.publish_many([Note(text="a"), Envelope(Place(city="b"), message_type=Place)])
     done, unknown = caught.value.results
@@ -408,9 +413,7 @@ def test_a_failing_server_is_told_with_what_was_published(
 def test_what_was_under_way_behind_a_call_that_failed_is_told_too(
     bus: Bus, any_server: AnyServer, look: QueueMonitor
 ) -> None:
-    with Bus(any_server.url) as other:
-        blocked: Any = other.transport.client
-        blocked.set("{places}:wait", "no list")
+    break_places(any_server)
     bus.publish_many([Note(text="connects")])
     broken = Envelope(Place(city="b"), message_type=Place)
     with pytest.raises(ServerError) as caught:

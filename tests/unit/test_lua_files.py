@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,20 @@ def calls_of(source: str) -> set[str]:
     return {name for name in re.findall(r"(?<![.\w'])\w+\b(?![ ']*=[^=])", body) if name in LIB}
 
 
-def reachable(name: str) -> set[str]:
-    """The lib functions that a command calls, directly or through others."""
+def closure(source: str, asked_for: Callable[[str], set[str]]) -> set[str]:
+    """The lib functions that are asked for by a source, directly or through others."""
     found: set[str] = set()
-    left = calls_of(COMMANDS[name])
+    left = asked_for(source)
     while left:
         each = left.pop()
         found.add(each)
-        left |= calls_of(LIB[each]) - found
+        left |= asked_for(LIB[each]) - found
     return found
+
+
+def reachable(name: str) -> set[str]:
+    """The lib functions that a command calls, directly or through others."""
+    return closure(COMMANDS[name], calls_of)
 
 
 @dataclass(frozen=True)
@@ -89,13 +95,7 @@ def needs(source: str) -> set[str]:
 
 def in_front(name: str) -> set[str]:
     """The lib functions that the header of a command has to include."""
-    found: set[str] = set()
-    left = needs(COMMANDS[name])
-    while left:
-        each = left.pop()
-        found.add(each)
-        left |= needs(LIB[each]) - found
-    return found
+    return closure(COMMANDS[name], needs)
 
 
 def header_of(name: str) -> list[str]:
