@@ -39,7 +39,7 @@ from tests.chaos.proxy import proxy_to
 from tests.conformance.doors import (
     Face,
     command_counts,
-    dump,
+    contents,
     forget_command_counts,
     nodes,
     open_bus,
@@ -174,7 +174,7 @@ def test_a_dict_that_is_none_of_its_type_is_refused(
 ) -> None:
     with pytest.raises(InvalidPayload):
         bus.publish_json(wrong, message_type=Place)
-    assert dump(any_server) == {}
+    assert contents(any_server) == {}
 
 
 def broken(_: object) -> str:
@@ -204,7 +204,7 @@ def test_a_function_of_a_type_that_fails_is_an_error_that_names_it(
         bus.publish_json(Note(text="a"))
     assert caught.value.field == field_name
     assert said in str(caught.value)
-    assert dump(any_server) == {}
+    assert contents(any_server) == {}
 
 
 # Once for each id.
@@ -214,9 +214,9 @@ def test_the_same_message_again_is_the_same_job(
     bus: Bus, any_server: AnyServer, look: QueueMonitor
 ) -> None:
     first = bus.publish_json(Order("A-1", 9))
-    before = dump(any_server)
+    before = contents(any_server)
     assert bus.publish_json(Order("A-1", 9)) == first
-    assert dump(any_server) == before
+    assert contents(any_server) == before
     assert look.stats("orders").waiting_total == 1
 
 
@@ -231,16 +231,16 @@ def test_a_set_is_the_same_in_any_order(bus: Bus, any_server: AnyServer) -> None
             payload = orjson.dumps({"order_id": "A-1", "customer": 9, "tags": stored_tags})
             job = NewJob("order:A-1", payload, gid="customer:9", side={"msg_type": "order"})
             other.transport.run(enqueue("orders", [job]))
-            before = dump(any_server)
+            before = contents(any_server)
             assert bus.publish_json(order) == "order:A-1"
             (result,) = bus.publish_many([order])
             assert result.duplicate and result.ok
-            assert dump(any_server) == before
+            assert contents(any_server) == before
 
 
 def test_other_content_under_the_same_id_names_both(bus: Bus, any_server: AnyServer) -> None:
     job_id = bus.publish_json(Order("A-1", 9))
-    before = dump(any_server)
+    before = contents(any_server)
     with pytest.raises(DuplicateJob) as caught:
         bus.publish_json(Order("A-1", 10))
     error = caught.value
@@ -248,7 +248,7 @@ def test_other_content_under_the_same_id_names_both(bus: Bus, any_server: AnySer
     assert len(error.stored_fingerprint) == len(error.new_fingerprint) == 16
     assert error.stored_fingerprint != error.new_fingerprint
     assert error.stored_fingerprint in str(error) and error.new_fingerprint in str(error)
-    assert dump(any_server) == before
+    assert contents(any_server) == before
 
 
 def test_another_type_with_the_same_payload_is_other_content(
@@ -304,7 +304,7 @@ def test_many_keep_their_order(bus: Bus, any_server: AnyServer) -> None:
 
 def test_none_is_nothing(bus: Bus, any_server: AnyServer) -> None:
     assert bus.publish_many([]) == []
-    assert dump(any_server) == {}
+    assert contents(any_server) == {}
 
 
 def test_results_say_which_ids_were_taken(bus: Bus, any_server: AnyServer) -> None:
@@ -315,9 +315,9 @@ def test_results_say_which_ids_were_taken(bus: Bus, any_server: AnyServer) -> No
     assert same.ok and same.duplicate and same.state == "wait"
     assert not other.ok and isinstance(other.error, DuplicateJob)
     assert other.error.job_id == "order:A-1"
-    before = dump(any_server)
+    before = contents(any_server)
     assert [result.duplicate for result in bus.publish_many([Order("A-0", 1)])] == [True]
-    assert dump(any_server) == before
+    assert contents(any_server) == before
 
 
 def test_what_could_never_be_published_is_told_at_once_and_nothing_is_published(
@@ -342,7 +342,7 @@ def test_what_could_never_be_published_is_told_at_once_and_nothing_is_published(
     assert isinstance(errors[5], InvalidMessageType)
     assert isinstance(errors[6], PayloadTooLarge)
     assert "[1]" in str(caught.value) and "nothing was published" in str(caught.value)
-    assert dump(any_server) == {}
+    assert contents(any_server) == {}
 
 
 def test_a_batch_of_which_all_is_wrong_is_told_in_a_few_lines(bus: Bus) -> None:

@@ -37,7 +37,7 @@ from tests.conformance.doors import (
     Doors,
     Face,
     command_counts,
-    dump,
+    contents,
     fail,
     forget_command_counts,
     handler_for,
@@ -67,14 +67,14 @@ def test_row_01_publishing_an_existing_id_changes_nothing(
     client: OmniqClient, any_server: AnyServer
 ) -> None:
     client.publish(queue=Q, payload={"n": 1}, job_id="j", now_ms_override=T0)
-    before = dump(any_server)
+    before = contents(any_server)
 
     assert client.publish(queue=Q, payload={"n": 1}, job_id="j", now_ms_override=T0 + 5) == "j"
     with pytest.raises(DuplicateJob) as refused:
         client.publish(queue=Q, payload={"n": 2}, job_id="j", now_ms_override=T0 + 5)
 
     assert (refused.value.job_id, refused.value.state) == ("j", "wait")
-    assert dump(any_server) == before
+    assert contents(any_server) == before
     assert take_all(client, Q) == ["j"]
 
 
