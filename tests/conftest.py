@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from tests import node
+from tests import hang_guard, node
 from tests.memory_engine import MemoryEngine, sort_out
 from tests.second_chance import deny_to_searches
 from tests.servers import (
@@ -27,13 +27,21 @@ from tests.servers import (
 )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """A run under nohup, or in the background of a shell, ignores these, and so would all programs
     that the tests start and signal."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    hang_guard.keep_stderr(config)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """See tests/hang_guard.py."""
+    with hang_guard.guarded(item):
+        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses by marks

@@ -56,15 +56,19 @@ class Attempt:
             decided = self._decide()
         except HandlerTimeout:
             pass  # it came after the handler's end: the overseer had decided
-        while not decided:
-            # It is raised once, and must not come when the lane is elsewhere: waited for until it
-            # is on its way, and then taken back, if it did not come already.
+        if not decided:
+            # It must not come when the lane is elsewhere: waited for until it was raised, and
+            # raised once more, in place of the first one or after it, so that exactly one comes.
+            # Taken back it must not be: in CPython 3.11 all threads would go on looking for it,
+            # which makes them slower, and a traced one (sys.settrace) would do nothing else.
+            # In line, for a call would be a place for it to come.
             try:
                 self._raised.wait()
-                _set_async_exception(self._thread_id, None)
-                break
+                _raise_in(self._thread_id, HandlerTimeout)
+                while True:
+                    pass
             except HandlerTimeout:
-                break
+                pass
         if isinstance(error, (StopNow, KeyboardInterrupt)):
             raise error
         if not decided:
@@ -79,7 +83,7 @@ class Attempt:
         if not self._decide():
             return False
         self.interrupted_at = now
-        _set_async_exception(self._thread_id, HandlerTimeout)
+        _raise_in(self._thread_id, HandlerTimeout)
         self._raised.set()
         return True
 
@@ -96,7 +100,6 @@ class Attempt:
             return False
 
 
-def _set_async_exception(thread_id: int, kind: type[BaseException] | None) -> None:
-    """Python raises `kind` in a thread as soon as it runs bytecode; None takes it back."""
-    raised = None if kind is None else ctypes.py_object(kind)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), raised)
+def _raise_in(thread_id: int, kind: type[BaseException]) -> None:
+    """Python raises `kind` in a thread as soon as it runs bytecode."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(kind))
