@@ -179,7 +179,7 @@ def floors(watch: Watch, parts: list[Part]) -> None:
         with Bus(watch.server.url) as bus, watch.watching(bus):
             watch.commands.clear()
             publish(bus, [Order(**order(number)) for number in range(count)])
-        command = biggest(watch.commands, "enqueue")
+        command = biggest(watch.commands, "enqueue_one" if part is one else "enqueue")
         jobs = round(1 / part.calls)
         part.floor = _floor(watch, command, jobs, 10)
         part.floor[PYDANTIC] = pydantic["write"] + pydantic["read"]

@@ -95,7 +95,8 @@ class AsyncOmniqClient:
         Idempotent by `job_id` (default: a new one) for as long as the job is kept: the same job
         again is the same id and changes nothing; other content under it is DuplicateJob. `due_ms`:
         absolute time in ms, 0 = now. `group_limit`: leases at once in the group, set by the first
-        publisher that gives one. A str payload is a TypeError. lua/commands/enqueue.lua
+        publisher that gives one. A str payload is a TypeError.
+        lua/commands/enqueue_one.lua; with a group or a time lua/commands/enqueue.lua
         """
         job = untyped_job(
             payload,
@@ -128,7 +129,8 @@ class AsyncOmniqClient:
         now_ms_override: int = 0,
     ) -> str:
         """As `publish`, for a dataclass or Pydantic model, checked against its own annotations
-        (InvalidPayload), or a dict or list. lua/commands/enqueue.lua"""
+        (InvalidPayload), or a dict or list.
+        lua/commands/enqueue_one.lua; with a group or a time lua/commands/enqueue.lua"""
         job = untyped_job(
             payload,
             typed=True,
@@ -147,7 +149,7 @@ class AsyncOmniqClient:
 
     async def publish_raw(self, *, queue: str, payload: bytes, job_id: str | None = None) -> str:
         """Publishes bytes that are a JSON object or array already, as they are.
-        lua/commands/enqueue.lua"""
+        lua/commands/enqueue_one.lua"""
         job = NewJob(new_job_id() if job_id is None else job_id, check_raw(payload))
         return await self.transport.run(publish_untyped(self._settings, queue, job))
 

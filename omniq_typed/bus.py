@@ -193,7 +193,8 @@ class Bus:
         the same message again is the same id, other content under it is DuplicateJob. `due_ms`:
         absolute time in ms, 0 = now. `message_type`: for a TypedDict, whose values are plain
         dicts. `correlation_id` and the W3C trace context: of the conversation, if there is one.
-        Raises InvalidPayload with path, code and message of each fault. lua/commands/enqueue.lua
+        Raises InvalidPayload with path, code and message of each fault.
+        lua/commands/enqueue_one.lua; with a group or a time lua/commands/enqueue.lua
         """
         if (
             (queue is job_id is message_type is max_attempts is timeout_ms is backoff_ms is None)

@@ -89,7 +89,8 @@ class Exec:
         group_limit: int = 0,
         ordering: Ordering = "relaxed",
     ) -> str:
-        """Publishes an untyped job, as `OmniqClient.publish`. lua/commands/enqueue.lua"""
+        """Publishes an untyped job, as `OmniqClient.publish`.
+        lua/commands/enqueue_one.lua; with a group or a time lua/commands/enqueue.lua"""
         job = untyped_job(
             payload,
             job_id=job_id,
@@ -121,7 +122,8 @@ class Exec:
         traceparent: str | None = None,
         tracestate: str | None = None,
     ) -> str:
-        """Publishes a typed message, as `Bus.publish_json`. lua/commands/enqueue.lua"""
+        """Publishes a typed message, as `Bus.publish_json`.
+        lua/commands/enqueue_one.lua; with a group or a time lua/commands/enqueue.lua"""
         envelope = Envelope(
             message,
             message_type=message_type,
@@ -196,7 +198,8 @@ class AsyncExec:
         group_limit: int = 0,
         ordering: Ordering = "relaxed",
     ) -> str:
-        """Publishes an untyped job, as `AsyncOmniqClient.publish`. lua/commands/enqueue.lua"""
+        """Publishes an untyped job, as `AsyncOmniqClient.publish`.
+        lua/commands/enqueue_one.lua; with a group or a time lua/commands/enqueue.lua"""
         job = untyped_job(
             payload,
             job_id=job_id,
@@ -228,7 +231,8 @@ class AsyncExec:
         traceparent: str | None = None,
         tracestate: str | None = None,
     ) -> str:
-        """Publishes a typed message, as `AsyncBus.publish_json`. lua/commands/enqueue.lua"""
+        """Publishes a typed message, as `AsyncBus.publish_json`.
+        lua/commands/enqueue_one.lua; with a group or a time lua/commands/enqueue.lua"""
         envelope = Envelope(
             message,
             message_type=message_type,

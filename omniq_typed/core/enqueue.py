@@ -1,4 +1,4 @@
-"""Commands that publish. Script: lua/commands/enqueue.lua."""
+"""Commands that publish. Scripts: lua/commands/enqueue.lua, lua/commands/enqueue_one.lua."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from omniq_typed.core.arguments import (
     check_payload,
 )
 from omniq_typed.core.command import CHECK, Arg, Command
-from omniq_typed.core.keys import check_gid, check_job_id, is_utf8, queue_keys
+from omniq_typed.core.keys import check_gid, check_job_id, entry_keys, is_utf8, queue_keys
 from omniq_typed.core.payloads import check_raw
 from omniq_typed.core.replies import text
 from omniq_typed.core.scripts import script
@@ -34,9 +34,11 @@ _COMMON_SIDE = ("msg_type", "msg_version", "msg_schema", "msg_source")
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """What many jobs have in common, checked, as the script takes it. `msg_type`: '' = none."""
+    """What many jobs have in common, checked. `words`: as enqueue takes it; `plain_words`: as
+    enqueue_one does, None for jobs with a group or a time; `msg_type`: '' = none."""
 
     words: tuple[Arg, ...]
+    plain_words: tuple[Arg, ...] | None
     msg_type: str
 
 
@@ -67,18 +69,24 @@ def job_kind(
     common. Raises InvalidArgument."""
     _check_group(gid, group_limit, ordering)
     common = {name: side[name] for name in _COMMON_SIDE if name in side}
-    words: list[Arg] = [
+    policy: tuple[Arg, ...] = (
         check_int("max_attempts", max_attempts, 1, MAX_ATTEMPTS),
         check_int("timeout_ms", timeout_ms, 0),
         check_int("backoff_ms", backoff_ms, 0),
+    )
+    place: tuple[Arg, ...] = (
         check_int("due_ms", due_ms, 0),
         gid,
         check_int("group_limit", group_limit, 0, MAX_ATTEMPTS),
         "strict" if ordering == "strict" else "",
-        len(common),
-        *_checked_side(common),
-    ]
-    return JobKind(tuple(words), common.get("msg_type", ""))
+    )
+    fields: tuple[Arg, ...] = (len(common), *_checked_side(common))
+    is_plain = gid == "" and due_ms == 0
+    return JobKind(
+        words=(*policy, *place, *fields),
+        plain_words=(*policy, *fields) if is_plain else None,
+        msg_type=common.get("msg_type", ""),
+    )
 
 
 def own_side(side: Mapping[str, str]) -> tuple[str, ...]:
@@ -185,17 +193,17 @@ def publish_record(
                 raise error
         return job.job_id
 
-    # As of `enqueue_records`, which takes twice as long for one.
-    words, own = job.kind.words, job.own
     check_int("now_ms_override", now_ms, 0)
-    args = (now_ms, CHECK, 1, *words, 1, job.job_id, job.payload, 1, len(own) // 2, *own)
+    words = job.kind.plain_words
+    if words is None:
+        return enqueue_records(queue, [job], parse, now_ms=now_ms)
     return Command(
-        script("enqueue"),
-        queue_keys(queue),
-        args,
+        script("enqueue_one"),
+        entry_keys(queue),
+        (now_ms, CHECK, *words, job.job_id, job.payload, *job.own),
         parse,
         repeatable=True,
-        same_args=4 + len(words) if now_ms == 0 else 0,
+        same_args=2 + len(words) if now_ms == 0 else 0,
     )
 
 
@@ -223,35 +231,59 @@ def content_fingerprint(msg_type: str, payload: bytes) -> str:
     return hashlib.sha256(msg_type.encode() + b"\0" + payload).hexdigest()[:16]
 
 
-def jobs_published(args: Sequence[Arg]) -> list[NewJob]:
-    """The jobs in the arguments of an `enqueue` command: the reverse of what that makes of them."""
-    rest = iter(args[2:])
+def jobs_published(command: Command[Any]) -> list[NewJob]:
+    """The jobs that a command is to publish: the reverse of what the functions above make of them.
+    None where it is no such command."""
+    if command.script.name == "enqueue":
+        return list(_jobs_of_many(iter(command.args[2:])))
+    if command.script.name == "enqueue_one":
+        return [_job_of_one(iter(command.args[2:]))]
+    return []
+
+
+def jobs_added(command: Command[Any], reply: Any) -> list[NewJob]:
+    """Those of `jobs_published` that were not there before, by the script's reply."""
+    jobs = jobs_published(command)
+    duplicates = {entry[0] for entry in reply if entry[1] == b"DUPLICATE"} if jobs else set()
+    return [job for nth, job in enumerate(jobs, 1) if nth not in duplicates]
+
+
+def _jobs_of_many(rest: Iterator[Arg]) -> Iterator[NewJob]:
     kinds = [(list(islice(rest, 7)), _pairs(rest)) for _ in range(int(next(rest)))]
-    jobs: list[NewJob] = []
     for _ in range(int(next(rest))):
         job_id, payload, nth = islice(rest, 3)
         (attempts, timeout, backoff, due, gid, limit, strict), side = kinds[int(nth) - 1]
-        jobs.append(
-            NewJob(
-                job_id=str(job_id),
-                payload=payload if isinstance(payload, bytes) else str(payload).encode(),
-                max_attempts=int(attempts),
-                timeout_ms=int(timeout),
-                backoff_ms=int(backoff),
-                due_ms=int(due),
-                gid=str(gid),
-                group_limit=int(limit),
-                ordering="strict" if strict == "strict" else "relaxed",
-                side={**side, **_pairs(rest)},
-            )
+        yield NewJob(
+            job_id=str(job_id),
+            payload=_bytes(payload),
+            max_attempts=int(attempts),
+            timeout_ms=int(timeout),
+            backoff_ms=int(backoff),
+            due_ms=int(due),
+            gid=str(gid),
+            group_limit=int(limit),
+            ordering="strict" if strict == "strict" else "relaxed",
+            side={**side, **_pairs(rest)},
         )
-    return jobs
 
 
-def jobs_added(args: Sequence[Arg], reply: Any) -> list[NewJob]:
-    """Those of `jobs_published` that were not there before, by the script's reply."""
-    duplicates = {entry[0] for entry in reply if entry[1] == b"DUPLICATE"}
-    return [job for nth, job in enumerate(jobs_published(args), 1) if nth not in duplicates]
+def _job_of_one(rest: Iterator[Arg]) -> NewJob:
+    attempts, timeout, backoff = islice(rest, 3)
+    side = _pairs(rest)
+    job_id, payload = islice(rest, 2)
+    more = [str(word) for word in rest]
+    return NewJob(
+        job_id=str(job_id),
+        payload=_bytes(payload),
+        max_attempts=int(attempts),
+        timeout_ms=int(timeout),
+        backoff_ms=int(backoff),
+        side={**side, **dict(zip(more[::2], more[1::2], strict=True))},
+    )
+
+
+def _bytes(payload: Arg) -> bytes:
+    return payload if isinstance(payload, bytes) else str(payload).encode()
 
 
 def _pairs(rest: Iterator[Arg]) -> dict[str, str]:

@@ -97,8 +97,16 @@ def _queue_keys(queue: str) -> tuple[bytes, ...]:
     return tuple(f"{{{queue}}}:{name}".encode() for name in _FIXED)
 
 
+@lru_cache(maxsize=4096)
+def entry_keys(queue: str) -> tuple[bytes, ...]:
+    """Those of them that a job without a group touches where it enters: wait, idx:wait, stats,
+    wake."""
+    keys = queue_keys(queue)
+    return tuple(keys[_FIXED.index(name)] for name in ("wait", "idx:wait", "stats", "wake"))
+
+
 def queue_of_keys(keys: Sequence[bytes]) -> str:
-    """The queue that the keys of a command are those of: the reverse of `queue_keys`."""
+    """The queue that the keys of a command belong to."""
     return keys[0].decode().partition("}")[0].removeprefix("{")
 
 

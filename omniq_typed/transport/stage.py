@@ -75,11 +75,8 @@ class Stage:
 
     def note(self, command: Command[Any], reply: Any) -> None:
         """What the command published."""
-        if command.script.name != "enqueue":
-            return
-        queue = queue_of_keys(command.keys)
-        for job in jobs_added(command.args, reply):
-            self.published.append(StagedJob(queue, job, self.now_ms))
+        for job in jobs_added(command, reply):
+            self.published.append(StagedJob(queue_of_keys(command.keys), job, self.now_ms))
 
 
 class StagedTransport(SyncTransport):

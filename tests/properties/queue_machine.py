@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from omniq_typed.core import admin, limits, maintain, observe
 from omniq_typed.core.command import Command
-from omniq_typed.core.enqueue import enqueue
+from omniq_typed.core.enqueue import enqueue, publish_one
 from omniq_typed.core.keys import queue_keys
 from omniq_typed.core.reserve import reserve
 from omniq_typed.core.settle import heartbeat, settle
@@ -123,7 +123,11 @@ class QueueMachine(RuleBasedStateMachine):
         for plan in plans:
             jobs.append(plan.at(self.now, {*self.model.jobs, *(job.job_id for job in jobs)}))
         expected = self.model.enqueue(self.now, jobs)
-        reply = self.run("enqueue", enqueue(self.queue, jobs, now_ms=self.now))
+        command = enqueue(self.queue, jobs, now_ms=self.now)
+        if len(jobs) == 1:  # a script of its own, if it is plain
+            one: Command[Any] = publish_one(self.queue, jobs[0], now_ms=self.now)
+            command = replace(one, parse=command.parse)
+        reply = self.run("enqueue", command)
         self.check(reply, expected, unchanged=all(one.duplicate for one in expected))
         self.count(*("DUPLICATE" if one.duplicate else one.state for one in reply))
 

@@ -86,6 +86,9 @@ NAMED = {
     ),
 }
 FURTHER = {
+    "no duplicate check of one": Fault(
+        ("enqueue_one",), "if redis.call('EXISTS', key) == 1 then", "if false then", law="one_lane"
+    ),
     "slot not freed on ack": Fault(
         ("settle", "reserve"),
         "          gids[#gids + 1] = gid\n",

@@ -29,8 +29,8 @@ from omniq_typed import (
 )
 from omniq_typed.core.children import childs_init
 from omniq_typed.core.command import Command
-from omniq_typed.core.enqueue import enqueue, jobs_published
-from omniq_typed.core.keys import queue_keys, queue_of_keys
+from omniq_typed.core.enqueue import enqueue, jobs_published, publish_one
+from omniq_typed.core.keys import entry_keys, queue_keys, queue_of_keys
 from omniq_typed.core.scripts import script, script_names
 from omniq_typed.errors import (
     ConnectionLost,
@@ -597,11 +597,14 @@ new_jobs = st.builds(
 
 @given(st.lists(new_jobs, max_size=4))
 def test_what_a_command_publishes_can_be_read_from_it(jobs: list[NewJob]) -> None:
-    assert jobs_published(enqueue("q", jobs).args) == jobs
+    assert jobs_published(enqueue("q", jobs)) == jobs
+    for job in jobs:
+        assert jobs_published(publish_one("q", job)) == [job]
 
 
 def test_the_queue_of_a_command_can_be_read_from_its_keys() -> None:
     assert queue_of_keys(queue_keys("a.b-c_d")) == "a.b-c_d"
+    assert queue_of_keys(entry_keys("a.b-c_d")) == "a.b-c_d"
 
 
 def test_the_tests_that_a_memory_server_cannot_run_exist() -> None:

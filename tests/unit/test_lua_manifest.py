@@ -120,6 +120,23 @@ CALLS: list[tuple[Command[Any], dict[str, Any]]] = [
         },
     ),
     (
+        enqueue.publish_one("q", replace(JOB, due_ms=0, gid="", group_limit=0), now_ms=9),
+        {
+            **NOW,
+            "max_attempts": 7,
+            "timeout_ms": 11_000,
+            "backoff_ms": 12_000,
+            "side_count": 2,
+            "side": [
+                {"field": "msg_type", "value": "t"},
+                {"field": "msg_version", "value": "2"},
+            ],
+            "id": "an-id",
+            "payload": b'{"a":1}',
+            "more": OWN_SIDE["side"],
+        },
+    ),
+    (
         reserve.reserve(
             "q",
             limit=4,
@@ -274,6 +291,9 @@ def scene() -> Iterator[Command[Any]]:
     typed = NewJob("typed", b"{}", side={"msg_type": "t", "msg_version": "2"})
     yield enqueue.enqueue("q", [*jobs, strict, late, typed])
     yield enqueue.enqueue("q", [jobs[0], NewJob("job-1", b"[]")])
+    for job in (NewJob("one", b"{}"), NewJob("one", b"{}"), NewJob("one", b"[]")):
+        # As the script answers: publish_one raises for the last of them.
+        yield replace(enqueue.publish_one("q", job), parse=str)
     yield observe.groups_ready("q", 0, 9)
     yield admin.pause("q")
     yield admin.is_paused("q")

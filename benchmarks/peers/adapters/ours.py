@@ -50,20 +50,20 @@ class Ours(Adapter):
         self._async_bus = AsyncBus(url)
 
     def publish(self, order: dict[str, Any]) -> None:
-        self._bus.publish_json(Order(**order))
+        self._bus.publish_json(Order.model_validate(order))
 
     def publish_many(self, orders: list[dict[str, Any]]) -> None:
-        messages: Iterator[object] = (Order(**order) for order in orders)
+        messages: Iterator[object] = (Order.model_validate(order) for order in orders)
         if GROUPS or SIDE_FIELDS:
             messages = (said_more(number, message) for number, message in enumerate(messages))
         if not all(result.ok for result in self._bus.publish_many(messages)):
             raise RuntimeError("some orders were not published")
 
     async def publish_in_flight(self, order: dict[str, Any]) -> None:
-        await self._async_bus.publish_json(Order(**order))
+        await self._async_bus.publish_json(Order.model_validate(order))
 
     def publish_later(self, order: dict[str, Any], due_ms: int) -> None:
-        self._bus.publish_json(Order(**order), due_ms=due_ms)
+        self._bus.publish_json(Order.model_validate(order), due_ms=due_ms)
 
     def work(self, kind: str, at_once: int) -> Any:
         if kind != "quick":
