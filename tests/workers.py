@@ -105,6 +105,28 @@ def running(run: Callable[[threading.Event], None]) -> Iterator[Running]:
     worker.finish()
 
 
+@contextlib.contextmanager
+def heard_at_once(stop: threading.Event) -> Iterator[None]:
+    """A worker that runs within need not wait for the end of its blocking call to hear of the stop,
+    whoever sets it."""
+    over = threading.Event()
+
+    def tell() -> None:
+        stop.wait()
+        while not over.is_set():
+            end_all_waiting()
+            over.wait(0.01)
+
+    teller = threading.Thread(target=tell, name="test-teller")
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        stop.set()
+        teller.join()
+
+
 Consumers = list[tuple[type[Any], Callable[[Any], Any], dict[str, Any]]]
 
 

@@ -807,10 +807,11 @@ def test_a_missing_command_changes_nothing(busy: Busy, face: Face, action: str) 
 def restore(server: Server, wanted: dict[str, bytes | None]) -> None:
     """Makes the server hold what `dump` gave."""
     server.flushall()
-    with contextlib.closing(server.client()) as client:
+    with contextlib.closing(server.client()) as client, client.pipeline() as pipeline:
         for key, value in wanted.items():
             assert value is not None
-            client.restore(key, 0, value)
+            pipeline.restore(key, 0, value)
+        pipeline.execute()
 
 
 @pytest.mark.parametrize(
