@@ -122,19 +122,19 @@ class Server:
         )
 
     def flushall(self) -> None:
-        self._kept().flushall()
+        self.kept().flushall()
 
     def end_waiting(self) -> None:
         """Who waits in a blocking command gets the answer as if its time were over."""
         if self._paused or not self.running:
             return
-        client: Any = self._kept()
+        client = self.kept()
         for line in client.execute_command("CLIENT", "LIST", "TYPE", "normal").splitlines():
             fields = dict(word.split(b"=", 1) for word in line.split(b" "))
             if b"b" in fields[b"flags"]:
                 client.execute_command("CLIENT", "UNBLOCK", fields[b"id"])
 
-    def _kept(self) -> redis.Redis:
+    def kept(self) -> Any:
         """A client that stays open, for what is done around each test; to connect takes longer."""
         if self._keeper is None:
             self._keeper = self.client()
@@ -347,7 +347,7 @@ class Cluster:
         for node in self.nodes:
 
             def is_ok(node: Server = node) -> bool:
-                client: Any = node._kept()
+                client = node.kept()
                 known = len(client.execute_command("CLUSTER", "SLOTS"))
                 return known == len(self.nodes) and (
                     b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")
