@@ -97,10 +97,17 @@ def _queue_keys(queue: str) -> tuple[bytes, ...]:
     return tuple(f"{{{queue}}}:{name}".encode() for name in _FIXED)
 
 
-@lru_cache(maxsize=4096)
 def entry_keys(queue: str) -> tuple[bytes, ...]:
     """Those of them that a job without a group touches where it enters: wait, idx:wait, stats,
     wake."""
+    try:
+        return _entry_keys(queue)
+    except TypeError:  # as above
+        return _entry_keys(check_queue(queue))
+
+
+@lru_cache(maxsize=4096)
+def _entry_keys(queue: str) -> tuple[bytes, ...]:
     keys = queue_keys(queue)
     return tuple(keys[_FIXED.index(name)] for name in ("wait", "idx:wait", "stats", "wake"))
 
