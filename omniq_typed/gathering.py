@@ -124,7 +124,9 @@ class Gathering:
             return await future
         line = lines[queue] = _Line()
         try:
-            line.first = transport.start(publish_record(queue, ready, same=ready.is_same))
+            line.first = transport.start(
+                publish_record(queue, ready, same=ready.is_same, is_alone=False)
+            )
             return await line.first.result()
         finally:
             line.first = None

@@ -183,8 +183,11 @@ def publish_record(
     *,
     now_ms: int = 0,
     same: Callable[[bytes], bool] | None = None,
+    is_alone: bool = True,
 ) -> Command[str]:
-    """As `publish_one`, of a checked job."""
+    """As `publish_one`, of a checked job. `is_alone`: no batch is sent behind it before its answer
+    is there. A batch is another script, which the server may have to be sent: so that jobs keep
+    their order then, all are published by the same one."""
 
     def parse(reply: Any) -> str:
         for row in reply:
@@ -194,7 +197,7 @@ def publish_record(
         return job.job_id
 
     check_int("now_ms_override", now_ms, 0)
-    words = job.kind.plain_words
+    words = job.kind.plain_words if is_alone else None
     if words is None:
         return enqueue_records(queue, [job], parse, now_ms=now_ms)
     return Command(

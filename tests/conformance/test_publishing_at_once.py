@@ -175,6 +175,17 @@ async def test_a_lost_connection_changes_no_order(redis_server: Server) -> None:
     assert waiting_ids(redis_server) == ids == [str(n) for n in range(250)]
 
 
+async def test_a_server_that_has_to_be_sent_the_script_changes_no_order(
+    bus: AsyncBus, any_server: AnyServer
+) -> None:
+    """One message goes alone, and two calls follow before its answer is there."""
+    await bus.publish_json(Note("registers"), queue="other")
+    for node in nodes(any_server):
+        node.command("SCRIPT", "FLUSH")
+    ids = await asyncio.gather(*started(bus, 350))
+    assert waiting_ids(any_server) == ids == [str(n) for n in range(350)]
+
+
 async def test_who_publishes_and_is_cancelled_leaves_nothing_behind(
     bus: AsyncBus, any_server: AnyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
