@@ -195,7 +195,7 @@ class AsyncBus:
         dicts. `correlation_id` and the W3C trace context: of the conversation, if there is one.
         What is published while another call to the queue is under way shares the next one.
         Raises InvalidPayload with path, code and message of each fault.
-        lua/commands/enqueue_one.lua; with a group or a time lua/commands/enqueue.lua
+        Not lua/commands/enqueue_one.lua, which a batch might overtake: lua/commands/enqueue.lua
         """
         if (
             (queue is job_id is message_type is max_attempts is timeout_ms is backoff_ms is None)

@@ -232,7 +232,7 @@ class AsyncExec:
         tracestate: str | None = None,
     ) -> str:
         """Publishes a typed message, as `AsyncBus.publish_json`.
-        lua/commands/enqueue_one.lua; with a group or a time lua/commands/enqueue.lua"""
+        Not lua/commands/enqueue_one.lua, which a batch might overtake: lua/commands/enqueue.lua"""
         envelope = Envelope(
             message,
             message_type=message_type,

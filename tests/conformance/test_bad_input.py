@@ -762,6 +762,7 @@ ACTIONS: dict[str, Callable[[OmniqClient, str], object]] = {
 
 DENIED: dict[str, set[str]] = {
     "publish": {"evalsha", "rpush", "hset", "zadd", "time"},
+    "publish-to-a-group": {"evalsha", "rpush", "hset", "zadd", "set", "time"},
     "reserve": {"evalsha", "lpop", "hset", "zadd", "zrem", "lpush", "time"},
     "ack_success": {"evalsha", "lpush", "hset", "zadd", "zrem", "del", "ltrim", "time"},
     "ack_fail": {"evalsha", "lpush", "hset", "zadd", "zrem", "del", "time"},
