@@ -34,16 +34,17 @@ class _Sent:
 @dataclass(slots=True)
 class _Line:
     """The calls to a queue that are under way, at most two, and those who wait for the next.
-    `first`: that of the one who came first. `jobs_sent`: in the other calls. `sender`: the task
-    that takes the others along, kept here, since an event loop does not keep its tasks. `crowd`:
-    how many publishes have lately been there at the same time, since those who were just answered
-    will mostly come again.
+    `first`: that of the one who came first. `jobs_sent`: in the other calls. `of_groups`: whether
+    the last call has jobs of groups. `sender`: the task that takes the others along, kept here,
+    since an event loop does not keep its tasks. `crowd`: how many publishes have lately been there
+    at the same time, since those who were just answered will mostly come again.
     """
 
     first: AsyncReply[str] | None = None
     waiting: deque[Waiting] = field(default_factory=deque)
     sent: deque[_Sent] = field(default_factory=deque)
     jobs_sent: int = 0
+    of_groups: bool = False
     sender: asyncio.Task[None] | None = None
     crowd: int = 0
 
@@ -54,8 +55,8 @@ class _Line:
 
     def send_if_enough(self, transport: AsyncTransport) -> None:
         """Sends what waits, if it is half of all that are there: the server then has one half to do
-        while the other is answered and made anew. Not while a call may have to be sent again: it
-        would then come behind this one."""
+        while the other is answered and made anew. Not while a call may have to be sent again, or
+        holds jobs of groups, whose order no failure may change: it would come behind this one."""
         waiting = len(self.waiting)
         if waiting < ENOUGH:
             return
@@ -67,14 +68,14 @@ class _Line:
         if len(self.sent) + (self.first is not None) >= 2:
             return
         last = self.sent[-1].reply if self.sent else self.first
-        if last is None or last.is_ahead:
+        if last is None or (last.is_ahead and not self.of_groups):
             self.send(transport)
 
     def send(self, transport: AsyncTransport) -> None:
         """Sends the next call, without those who do not wait any more."""
         if not self.sent:
             self.crowd = max(len(self.waiting), self.crowd * 7 // 8)
-        call, futures = BatchCall(""), list[asyncio.Future[str]]()
+        call, futures, of_groups = BatchCall(""), list[asyncio.Future[str]](), False
         most = max(ENOUGH, (self.crowd + 1) // 2)
         while self.waiting and len(futures) < most:
             ready, future = self.waiting[0]
@@ -83,11 +84,13 @@ class _Line:
                     break
                 call.queue = ready.queue
                 call.add(ready)
+                of_groups = of_groups or ready.kind.gid != ""
                 futures.append(future)
             self.waiting.popleft()
         if futures:
             self.sent.append(_Sent(transport.start(call.command()), futures))
             self.jobs_sent += len(futures)
+            self.of_groups = of_groups
 
     def answered(self) -> None:
         """The first of those that were sent is done with."""
@@ -122,7 +125,7 @@ class Gathering:
             line.waiting.append((ready, future))
             line.send_if_enough(transport)
             return await future
-        line = lines[queue] = _Line()
+        line = lines[queue] = _Line(of_groups=ready.kind.gid != "")
         try:
             line.first = transport.start(
                 publish_record(queue, ready, same=ready.is_same, is_alone=False)

@@ -40,6 +40,14 @@ class BatchCall:
         self.indexes.append(index)
         self.payload_bytes += len(ready.payload)
 
+    def may_be_followed_by(self, other: BatchCall) -> bool:
+        """Whether the other may be sent before this one is answered. Not where both have jobs of
+        one group, or a failure of this call alone would change their order."""
+        if self.queue != other.queue:
+            return True
+        groups = {ready.kind.gid for ready in self.jobs} - {""}
+        return not groups or groups.isdisjoint(ready.kind.gid for ready in other.jobs)
+
     def command(self) -> Command[list[PublishResult]]:
         """The call; it answers one result per message."""
         return enqueue_records(self.queue, self.jobs, self._results)

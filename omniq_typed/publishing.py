@@ -177,7 +177,7 @@ class Publisher(_Publisher[Publish]):
         sent: deque[Sent] = deque()
         try:
             for call in calls:
-                while len(sent) == 2 or (sent and not sent[-1][1].is_ahead):
+                while sent and not _may_follow(sent, call):
                     batch.note(*_taken(sent))
                 behind = sent[-1][1] if sent else None
                 sent.append((call, self.transport.start(call.command(), behind=behind)))
@@ -190,6 +190,12 @@ class Publisher(_Publisher[Publish]):
                 with suppress(ServerError):
                     batch.note(*_taken(sent))
             raise batch.interrupted(error) from error
+
+
+def _may_follow(sent: deque[Sent] | deque[AsyncSent], call: BatchCall) -> bool:
+    """Whether a call may be sent behind those that are under way."""
+    last, reply = sent[-1]
+    return len(sent) < 2 and reply.is_ahead and last.may_be_followed_by(call)
 
 
 def _taken(sent: deque[Sent]) -> tuple[BatchCall, list[PublishResult]]:
@@ -262,7 +268,7 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
         sent: deque[AsyncSent] = deque()
         try:
             for call in calls:
-                while len(sent) == 2 or (sent and not sent[-1][1].is_ahead):
+                while sent and not _may_follow(sent, call):
                     batch.note(*await _taken_async(sent))
                 sent.append((call, self.transport.start(call.command())))
             while sent:

@@ -35,11 +35,12 @@ _COMMON_SIDE = ("msg_type", "msg_version", "msg_schema", "msg_source")
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """What many jobs have in common, checked. `words`: as enqueue takes it; `plain_words`: as
-    enqueue_one does, None for jobs with a group or a time; `msg_type`: '' = none."""
+    enqueue_one does, None for jobs with a group or a time; `msg_type` and `gid`: '' = none."""
 
     words: tuple[Arg, ...]
     plain_words: tuple[Arg, ...] | None
     msg_type: str
+    gid: str
 
 
 # Not frozen, for there is one per job, and freezing would double what it costs.
@@ -86,6 +87,7 @@ def job_kind(
         words=(*policy, *place, *fields),
         plain_words=(*policy, *fields) if is_plain else None,
         msg_type=common.get("msg_type", ""),
+        gid=gid,
     )
 
 

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from omniq_typed.errors import ConnectionLost
-from omniq_typed.transport.line import Line
+from omniq_typed.transport.line import Line, ServerSaid
 from omniq_typed.transport.lines import Lines
 
 
@@ -23,6 +23,13 @@ class Pipeline:
         self._read = 0
         self._early: dict[int, Any] = {}
         self._is_over = False
+        self._is_whole = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all went well so far. If not, some of what was sent may have to be sent again,
+        and would come behind anything that is sent now."""
+        return self._is_whole
 
     def send(self, packed: bytes) -> int | None:
         """Sends a command; answers its number, for `reply`. None: the line is not ours any more.
@@ -30,9 +37,9 @@ class Pipeline:
         with self._lock:
             if self._is_over:
                 return None
-            self._is_over = True  # unless it goes well
+            was_whole, self._is_over, self._is_whole = self._is_whole, True, False
             self.lines.send(self._line, packed)
-            self._is_over = False
+            self._is_over, self._is_whole = False, was_whole  # it went well
             self._sent += 1
             return self._sent
 
@@ -52,8 +59,9 @@ class Pipeline:
     def _next(self, within_s: float | None) -> Any:
         if self._is_over:
             raise ConnectionLost("no connection to the server", "an earlier reply was lost")
-        self._is_over = True  # unless there is more to come
         more = self._read + 1 < self._sent
+        was_whole, self._is_over, self._is_whole = self._is_whole, True, False
         (reply,) = self.lines.receive(self._line, 1, within_s, more=more)
         self._is_over = not more
+        self._is_whole = was_whole and type(reply) is not ServerSaid
         return reply

@@ -21,8 +21,9 @@ class Reply(Generic[R]):
 
     @property
     def is_ahead(self) -> bool:
-        """Whether it was sent, so that the server does it before what is sent `behind` it."""
-        return self.pipeline is not None
+        """Whether the server does it before what is sent `behind` it: it was sent, and neither an
+        error has come nor is the connection lost."""
+        return self.pipeline is not None and self.pipeline.is_whole
 
     def result(self, within_s: float | None = None) -> R:
         """Waits for it; once. `within_s` and what it raises are those of `SyncTransport.run`."""

@@ -1,22 +1,24 @@
-"""A TCP proxy that cuts a connection where a test says so: between a command that the server has
-executed and the reply that the client waits for."""
+"""A TCP proxy that, where a test says so, cuts a connection between a command that the server has
+executed and the reply that the client waits for, or does something before a command arrives."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 class Proxy:
-    """Forwards 127.0.0.1:`port` to a server. `cut_reply(marker)` arms it once."""
+    """Forwards 127.0.0.1:`port` to a server. `cut_reply(marker)` arms it once; so do `cut_request`
+    and `before_request`."""
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._marker: bytes | None = None
+        self._request: tuple[bytes, int, Callable[[], None]] | None = None
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self.cut = threading.Event()
@@ -32,6 +34,18 @@ class Proxy:
         self.cut.clear()
         with self._lock:
             self._marker = marker.encode()
+
+    def cut_request(self, marker: str) -> None:
+        """The next piece of requests that contains `marker` does not arrive: its connection ends
+        instead."""
+        self.cut.clear()
+        self.before_request(marker, self.cut.set)
+
+    def before_request(self, marker: str, act: Callable[[], None], *, nth: int = 1) -> None:
+        """The `nth` piece of requests from now that contains `marker` arrives when `act` has
+        returned."""
+        with self._lock:
+            self._request = marker.encode(), nth, act
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -60,6 +74,9 @@ class Proxy:
     def _requests(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
+                if self._is_cut(data):
+                    _end(client)
+                    break
                 server.sendall(data)
         _end(server)
 
@@ -73,6 +90,18 @@ class Proxy:
         _end(server)
         client.close()
         server.close()
+
+    def _is_cut(self, data: bytes) -> bool:
+        """Does what is to be done before these requests; whether that ends the connection."""
+        with self._lock:
+            if self._request is None or self._request[0] not in data:
+                return False
+            marker, nth, act = self._request
+            self._request = (marker, nth - 1, act) if nth > 1 else None
+        if nth > 1:
+            return False
+        act()
+        return act == self.cut.set
 
     def _is_marked(self, data: bytes) -> bool:
         with self._lock:

@@ -185,6 +185,32 @@ async def test_a_server_that_knows_only_the_script_of_batches_changes_no_order(
     assert waiting_ids(any_server) == ids == [str(n) for n in range(350)]
 
 
+@pytest.mark.parametrize("nth", [2, 3])
+async def test_a_group_keeps_its_order_whatever_happens_between_two_calls(
+    redis_server: Server, nth: int
+) -> None:
+    """A call fails for want of the script, which another client loads before the next arrives."""
+    redis_server.ensure_running()
+    redis_server.flushall()
+    with proxy_to(redis_server.port) as proxy:
+        async with AsyncBus(proxy.url, registry=REGISTRY) as bus:
+            await asyncio.gather(*started(bus, 250, queue="other"))
+
+            def flush() -> None:
+                redis_server.command("SCRIPT", "FLUSH")
+                proxy.before_request("EVALSHA", load)
+
+            def load() -> None:
+                redis_server.command("SCRIPT", "LOAD", script("enqueue").text)
+
+            proxy.before_request("EVALSHA", flush, nth=nth - 1)
+            ids = await asyncio.gather(*started(bus, 250, gid="one"))
+    with OmniqClient(url=redis_server.url) as client:
+        raw: Any = client.transport.client
+        waiting = [each.decode() for each in raw.lrange("{notes}:g:one:wait", 0, -1)]
+    assert waiting == ids == [str(n) for n in range(250)]
+
+
 async def test_who_publishes_and_is_cancelled_leaves_nothing_behind(
     bus: AsyncBus, any_server: AnyServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -302,6 +302,65 @@ def test_many_keep_their_order(bus: Bus, any_server: AnyServer) -> None:
         assert take_all(client, "notes") == [result.job_id for result in results]
 
 
+@pytest.mark.parametrize("about", [None, "one"])
+def test_many_keep_their_order_at_a_server_that_knows_no_script(
+    bus: Bus, any_server: AnyServer, about: str | None
+) -> None:
+    """The first two calls are under way before it is known that they have to be sent again."""
+    bus.publish_json(Note(text="registers"), queue="other")
+    for node in nodes(any_server):
+        node.command("SCRIPT", "FLUSH")
+    results = bus.publish_many(Note(text=str(n), about=about) for n in range(450))
+    assert lane(any_server, about) == [result.job_id for result in results]
+
+
+@pytest.mark.parametrize("about", [None, "one"])
+def test_many_keep_their_order_though_a_call_is_lost(
+    redis_server: Server, face: Face, about: str | None
+) -> None:
+    """The connection breaks before the server has read the call, while the next is under way."""
+    redis_server.ensure_running()
+    redis_server.flushall()
+    with proxy_to(redis_server.port) as proxy:
+        with open_bus(face, proxy.url, registry=REGISTRY) as bus:
+            bus.publish_many([Note(text="opened", about="another")])
+            proxy.cut_request("EVALSHA")
+            results = bus.publish_many(Note(text=str(n), about=about) for n in range(450))
+        assert proxy.cut.is_set()
+    assert all(result.ok for result in results)
+    assert lane(redis_server, about) == [result.job_id for result in results]
+
+
+def test_a_group_keeps_its_order_whatever_happens_between_two_calls(
+    redis_server: Server, face: Face
+) -> None:
+    """The first call fails for want of the script, which another client loads before the second
+    call arrives."""
+    redis_server.ensure_running()
+    redis_server.flushall()
+
+    def load() -> None:
+        redis_server.command("SCRIPT", "LOAD", script("enqueue").text)
+
+    with (
+        proxy_to(redis_server.port) as proxy,
+        open_bus(face, proxy.url, registry=REGISTRY) as bus,
+    ):
+        bus.publish_many([Note(text="registers", about="another")])
+        redis_server.command("SCRIPT", "FLUSH")
+        proxy.before_request("EVALSHA", load, nth=2)
+        results = bus.publish_many(Note(text=str(n), about="one") for n in range(450))
+    assert lane(redis_server, "one") == [result.job_id for result in results]
+
+
+def lane(server: AnyServer, gid: str | None) -> list[str]:
+    """The ids that wait in the queue `notes`: in a group of it, or in none."""
+    key = "{notes}:wait" if gid is None else f"{{notes}}:g:{gid}:wait"
+    with OmniqClient(url=server.url) as client:
+        raw: Any = client.transport.client
+        return [each.decode() for each in raw.lrange(key, 0, -1)]
+
+
 def test_none_is_nothing(bus: Bus, any_server: AnyServer) -> None:
     assert bus.publish_many([]) == []
     assert contents(any_server) == {}
