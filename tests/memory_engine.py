@@ -11,6 +11,7 @@ import pytest
 from omniq_typed import AsyncBus, Bus
 from omniq_typed.testing import AsyncMemoryBus, MemoryBus
 from omniq_typed.transport.memory import MemoryServer
+from tests.servers import started
 
 LACKS = {
     "access control": (
@@ -80,6 +81,7 @@ class MemoryEngine:
 
     def __init__(self) -> None:
         self._server = MemoryServer()
+        started.add(self)
 
     @property
     def url(self) -> str:
@@ -88,14 +90,27 @@ class MemoryEngine:
     def client(self, **options: Any) -> Any:
         return self._server.client(**options)
 
+    def kept(self) -> Any:
+        """As of a server, where it stays open; to make one costs nothing here."""
+        return self.client()
+
     def command(self, *words: str | int) -> Any:
         """One command and its reply; of INFO, how many clients are blocked."""
         if words == ("INFO", "clients"):
-            sockets = self._server._server.sockets
-            return {"blocked_clients": sum(socket._blocked for socket in sockets)}
+            return {"blocked_clients": len(self._blocked())}
         client: Any = self.client()
         with contextlib.closing(client):
             return client.execute_command(*words)
+
+    def end_waiting(self) -> None:
+        """Who waits in a blocking command gets the answer as if its time were over."""
+        for client_id in self._blocked():
+            self.command("CLIENT", "UNBLOCK", client_id)
+
+    def _blocked(self) -> list[int]:
+        """The clients that wait in a blocking command."""
+        sockets = list(self._server._server.sockets)
+        return [int(each._client_info["id"]) for each in sockets if each._blocked]
 
     def flushall(self) -> None:
         self.command("FLUSHALL")

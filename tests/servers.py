@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,6 +57,7 @@ class AnyServer(Protocol):
     def client(self, **options: Any) -> Any: ...
     def flushall(self) -> None: ...
     def ensure_running(self) -> None: ...
+    def end_waiting(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -64,6 +66,8 @@ class Server:
 
     Fields: kind; host; port; url (`redis://[:password@]127.0.0.1:port/0`); dir (its data and log).
     """
+
+    _keeper: redis.Redis | None = None
 
     kind: Kind
     host = "127.0.0.1"
@@ -81,6 +85,8 @@ class Server:
         self._own_dir = "dir" not in self._config
         self.dir = Path(self._config.pop("dir", "") or tempfile.mkdtemp(prefix=f"omniq-{kind}-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
+        started.add(self)
         atexit.register(self.close)
         self._start_on_free_port()
 
@@ -116,8 +122,28 @@ class Server:
         )
 
     def flushall(self) -> None:
-        with contextlib.closing(self.client()) as client:
-            client.flushall()
+        self.kept().flushall()
+
+    def end_waiting(self) -> None:
+        """Who waits in a blocking command gets the answer as if its time were over."""
+        if self._paused or not self.running:
+            return
+        client = self.kept()
+        for line in client.execute_command("CLIENT", "LIST", "TYPE", "normal").splitlines():
+            fields = dict(word.split(b"=", 1) for word in line.split(b" "))
+            if b"b" in fields[b"flags"]:
+                client.execute_command("CLIENT", "UNBLOCK", fields[b"id"])
+
+    def kept(self) -> Any:
+        """A client that stays open, for what is done around each test; to connect takes longer."""
+        if self._keeper is None:
+            self._keeper = self.client()
+        return self._keeper
+
+    def _close_kept(self) -> None:
+        client, self._keeper = self._keeper, None
+        if client is not None:
+            client.close()
 
     def command(self, *words: str | int) -> Any:
         """One command and its reply, on a connection of its own."""
@@ -135,9 +161,11 @@ class Server:
 
     def pause(self) -> None:
         """Let it hang: connections stay open, nothing is answered, until `resume`."""
+        self._paused = True
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
+        self._paused = False
         os.kill(self.pid, signal.SIGCONT)
 
     def restart(self) -> None:
@@ -219,6 +247,8 @@ class Server:
             wait_until(answers, f"{self.kind} on port {self.port} answers", READY_TIMEOUT_S)
 
     def _end(self, signum: signal.Signals) -> None:
+        self._close_kept()
+        self._paused = False
         process, self._process = self._process, None
         if process is None:
             return
@@ -281,6 +311,10 @@ class Cluster:
         for node in self.nodes:
             node.flushall()
 
+    def end_waiting(self) -> None:
+        for node in self.nodes:
+            node.end_waiting()
+
     def ensure_running(self) -> None:
         for node in self.nodes:
             node.ensure_running()
@@ -313,12 +347,24 @@ class Cluster:
         for node in self.nodes:
 
             def is_ok(node: Server = node) -> bool:
-                known = len(node.command("CLUSTER", "SLOTS"))
+                client = node.kept()
+                known = len(client.execute_command("CLUSTER", "SLOTS"))
                 return known == len(self.nodes) and (
-                    b"cluster_state:ok" in node.command("CLUSTER", "INFO")
+                    b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")
                 )
 
             wait_until(is_ok, f"the cluster is ok for port {node.port}", READY_TIMEOUT_S)
+
+
+started: weakref.WeakSet[AnyServer] = weakref.WeakSet()
+"""All single servers that this process made."""
+
+
+def end_all_waiting() -> None:
+    """`end_waiting` of all servers that can do it now."""
+    for server in list(started):
+        with contextlib.suppress(redis.RedisError):
+            server.end_waiting()
 
 
 class ServerDied(Exception):

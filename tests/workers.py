@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,12 +24,9 @@ from omniq_typed import (
     Registry,
     message,
 )
-from omniq_typed.core.keys import wake_key
-from omniq_typed.errors import ServerError
 from omniq_typed.models import JobInfo, QueueStats
-from omniq_typed.transport.connect import connect
 from tests.memory_engine import async_bus_at, bus_at
-from tests.servers import wait_until
+from tests.servers import end_all_waiting, wait_until
 
 Face = Literal["sync", "async"]
 FACES: tuple[Face, ...] = ("sync", "async")
@@ -81,7 +79,8 @@ class Running:
 
 @contextlib.contextmanager
 def running(run: Callable[[threading.Event], None]) -> Iterator[Running]:
-    """`run(stop)` in a thread, for as long as the context lasts."""
+    """`run(stop)` in a thread, for as long as the context lasts. At its end an idle worker need not
+    wait for the end of its blocking call to hear of the stop."""
     stop = threading.Event()
     errors: list[BaseException] = []
 
@@ -98,8 +97,34 @@ def running(run: Callable[[threading.Event], None]) -> Iterator[Running]:
         yield worker
     finally:
         stop.set()
-        thread.join(LONG_S)
+        pause_s, ends_at = 0.001, time.monotonic() + LONG_S
+        while thread.is_alive() and time.monotonic() < ends_at:
+            end_all_waiting()
+            thread.join(pause_s)
+            pause_s = min(2 * pause_s, 0.05)
     worker.finish()
+
+
+@contextlib.contextmanager
+def heard_at_once(stop: threading.Event) -> Iterator[None]:
+    """A worker that runs within need not wait for the end of its blocking call to hear of the stop,
+    whoever sets it."""
+    over = threading.Event()
+
+    def tell() -> None:
+        stop.wait()
+        while not over.is_set():
+            end_all_waiting()
+            over.wait(0.01)
+
+    teller = threading.Thread(target=tell, name="test-teller")
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        stop.set()
+        teller.join()
 
 
 Consumers = list[tuple[type[Any], Callable[[Any], Any], dict[str, Any]]]
@@ -125,12 +150,10 @@ def bus_worker(
     return running(run if face == "sync" else on_loop(run_async))
 
 
-@contextlib.contextmanager
 def bus_at_work(
     face: Face, url: str, set_up: Callable[[Any], None], **options: Any
-) -> Iterator[Running]:
-    """A bus of either face that works on what `set_up` registers, in a thread. At the end an idle
-    lane of the queue `orders` is woken, so that nobody waits until it looks up by itself."""
+) -> contextlib.AbstractContextManager[Running]:
+    """A bus of either face that works on what `set_up` registers, in a thread."""
 
     def run(stop: threading.Event) -> None:
         with bus_at(url, **options) as bus:
@@ -142,14 +165,7 @@ def bus_at_work(
             set_up(bus)
             await bus.run(stop=stop)
 
-    with running(run if face == "sync" else on_loop(run_async)) as worker:
-        try:
-            yield worker
-        finally:
-            worker.stop.set()
-            if worker.thread.is_alive():
-                with contextlib.suppress(ServerError), contextlib.closing(connect(url)) as waker:
-                    waker.client.rpush(wake_key("orders"), "stop")
+    return running(run if face == "sync" else on_loop(run_async))
 
 
 def client_worker(

@@ -166,8 +166,8 @@ def contents(server: AnyServer) -> dict[bytes, Any]:
     """Every key with its value; unlike `dump` the same however a set or hash lies in memory."""
     found: dict[bytes, Any] = {}
     for node in nodes(server):
-        with contextlib.closing(node.client()) as client:
-            found |= {key: _value(client, key) for key in client.scan_iter(count=1000)}
+        client = node.kept()
+        found |= {key: _value(client, key) for key in client.scan_iter(count=1000)}
     return found
 
 

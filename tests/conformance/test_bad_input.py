@@ -567,7 +567,8 @@ OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 def acl_user(server: AnyServer, *rules: str) -> Iterator[dict[str, Any]]:
     """A user `limited` with these rules; the options with which a client is it."""
     for node in nodes(server):
-        node.command("ACL", "SETUSER", "limited", "reset", "on", f">{PASSWORD}", *rules)
+        words = ["SETUSER", "limited", "reset", "on", f">{PASSWORD}", *rules]
+        node.kept().execute_command("ACL", *words)
     first = nodes(server)[0]
     try:
         yield {
@@ -578,7 +579,7 @@ def acl_user(server: AnyServer, *rules: str) -> Iterator[dict[str, Any]]:
         }
     finally:
         for node in nodes(server):
-            node.command("ACL", "DELUSER", "limited")
+            node.kept().execute_command("ACL", "DELUSER", "limited")
 
 
 def documented_acl() -> list[str]:
@@ -808,10 +809,11 @@ def test_a_missing_command_changes_nothing(busy: Busy, face: Face, action: str) 
 def restore(server: Server, wanted: dict[str, bytes | None]) -> None:
     """Makes the server hold what `dump` gave."""
     server.flushall()
-    with contextlib.closing(server.client()) as client:
+    with server.kept().pipeline() as pipeline:
         for key, value in wanted.items():
             assert value is not None
-            client.restore(key, 0, value)
+            pipeline.restore(key, 0, value)
+        pipeline.execute()
 
 
 @pytest.mark.parametrize(

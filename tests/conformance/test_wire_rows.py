@@ -11,7 +11,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +48,7 @@ from tests.conformance.doors import (
     take_all,
 )
 from tests.servers import AnyServer, Server, wait_until
+from tests.workers import heard_at_once, running
 
 Q = "orders"
 Work = Callable[..., None]
@@ -351,7 +351,7 @@ def run_bus(
     `options` are those of `run`."""
     stop = threading.Event()
     if face == "sync":
-        with Bus(server.url, registry=order_registry()) as bus:
+        with Bus(server.url, registry=order_registry()) as bus, heard_at_once(stop):
             start(bus, stop)
             bus.run(stop=stop, **options)
         return
@@ -361,7 +361,8 @@ def run_bus(
             start(bus, stop)
             await bus.run(stop=stop, **options)
 
-    asyncio.run(work())
+    with heard_at_once(stop):
+        asyncio.run(work())
 
 
 def test_row_08_a_rejected_and_an_undecodable_job_burn_no_attempts(
@@ -573,19 +574,13 @@ def test_row_10_a_groups_counter_at_zero_is_deleted(
 @contextlib.contextmanager
 def working(server: AnyServer, face: Face, handler: Work, **options: Any) -> Iterator[None]:
     """A consumer of the queue in a thread of its own, for the length of the block."""
-    stop = threading.Event()
 
-    def consume() -> None:
+    def consume(stop: threading.Event) -> None:
         with open_doors(face, url=server.url) as doors:
             doors.client.consume(queue=Q, handler=handler_for(face, handler), stop=stop, **options)
 
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(consume)
-        try:
-            yield
-        finally:
-            stop.set()
-            done.result(timeout=60)
+    with running(consume):
+        yield
 
 
 def is_blocked(server: AnyServer) -> bool:
