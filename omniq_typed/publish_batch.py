@@ -72,65 +72,68 @@ class Batch:
 
     def __init__(self, addressing: Addressing) -> None:
         self._addressing = addressing
-        self._results: list[PublishResult | None] = []
+        self._count = 0
+        self._kept_back: dict[int, PublishResult] = {}
         self._errors: dict[int, InvalidArgument] = {}
         self._calls: list[BatchCall] = []
         self._open: dict[str, BatchCall] = {}
-        self._types: dict[MessageType[Any], None] = {}
+        self._results: list[PublishResult | None] = []
         self._taken = False
         self._ids: list[str] = []
 
     def next_one(self) -> None:
         """What follows is about the next message."""
-        self._results.append(None)
+        self._count += 1
         self._taken = False
 
     def accept(self, envelope: Envelope[Any]) -> str:
-        """The end of the middleware: the message is in the batch, and this is its job id. Raises
-        InvalidArgument for one that could never be published."""
+        """The end of the middleware: the message at hand is in the batch, and this is its job id.
+        Raises InvalidArgument for one that could never be published."""
         ready = self._addressing.address(envelope)
         self._take(ready)
         return ready.job_id
 
     def accept_plain(self, message: object) -> bool:
-        """As `accept`, where there is no middleware and nothing is said of the message; answers
-        whether that is so."""
+        """As `next_one` and `accept`, where there is no middleware and nothing is said of the
+        message; answers whether that is so."""
         plain = self._addressing.plain(type(message))
         if plain is None:
             return False
+        self._count += 1
         if not self._ids:
             self._ids = new_job_ids(JOBS_PER_CALL)
         self._take(self._addressing.address_plain(plain, message, self._ids.pop()))
         return True
 
     def _take(self, ready: Addressed) -> None:
-        queue = ready.queue
-        call = self._open.get(queue)
-        if call is None or not call.has_room(len(ready.payload)):
-            call = self._open[queue] = BatchCall(queue)
+        call, size = self._open.get(ready.queue), len(ready.payload)
+        if call is None or not call.has_room(size):
+            call = self._open[ready.queue] = BatchCall(ready.queue)
             self._calls.append(call)
-        call.add(ready, len(self._results) - 1)
-        self._types[ready.message_type] = None
+        call.jobs.append(ready)
+        call.indexes.append(self._count - 1)
+        call.payload_bytes += size
         self._taken = True
 
     def answered(self, job_id: str) -> None:
         """What the middleware answered: it stands where it kept the message back."""
         if not self._taken:
-            self._results[-1] = PublishResult(job_id, queue="", state="")
+            self._kept_back[self._count - 1] = PublishResult(job_id, queue="", state="")
 
     def refuse(self, error: InvalidArgument) -> None:
         """The message at hand could never be published."""
-        self._errors[len(self._results) - 1] = error
+        self._errors[self._count - 1] = error
 
     def calls(self) -> list[BatchCall]:
         """The script calls to make, in order of the first message of each. Raises InvalidBatch."""
         if self._errors:
             raise InvalidBatch(self._errors)
+        self._results = [self._kept_back.get(index) for index in range(self._count)]
         return self._calls
 
     def types(self) -> list[MessageType[Any]]:
         """The types of the messages that were accepted, each once."""
-        return list(self._types)
+        return list({ready.message_type: None for call in self._calls for ready in call.jobs})
 
     def note(self, call: BatchCall, results: list[PublishResult]) -> None:
         """What the server did."""

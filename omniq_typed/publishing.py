@@ -161,9 +161,9 @@ class Publisher(_Publisher[Publish]):
         publish = self._wrap(batch.accept)
         may_be_plain = publish == batch.accept
         for message in messages:
-            batch.next_one()
             try:
                 if not (may_be_plain and batch.accept_plain(message)):
+                    batch.next_one()
                     batch.answered(publish(envelope_of(message)))
             except InvalidArgument as error:
                 batch.refuse(error)
@@ -253,9 +253,9 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
         publish = self._wrap(accept)
         may_be_plain = publish is accept
         for message in messages:
-            batch.next_one()
             try:
                 if not (may_be_plain and batch.accept_plain(message)):
+                    batch.next_one()
                     batch.answered(await publish(envelope_of(message)))
             except InvalidArgument as error:
                 batch.refuse(error)

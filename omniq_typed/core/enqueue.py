@@ -199,7 +199,8 @@ def publish_record(
         return job.job_id
 
     # Not as of `enqueue_records`, which takes twice as long for one.
-    check_int("now_ms_override", now_ms, 0)
+    if type(now_ms) is not int or now_ms != 0:
+        check_int("now_ms_override", now_ms, 0)
     kind, own = job.kind, job.own
     common: tuple[Arg, ...]
     rest: tuple[Arg, ...]
@@ -211,14 +212,8 @@ def publish_record(
         called, keys = script("enqueue"), queue_keys(queue)
         common = (now_ms, CHECK, 1, *kind.words, 1)
         rest = (job.job_id, job.payload, 1, len(own) // 2, *own)
-    return Command(
-        called,
-        keys,
-        (*common, *rest),
-        parse,
-        repeatable=True,
-        same_args=len(common) if now_ms == 0 else 0,
-    )
+    same_args = len(common) if now_ms == 0 else 0
+    return Command(called, keys, common + rest, parse, True, same_args=same_args)
 
 
 def duplicate_error(

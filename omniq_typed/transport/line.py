@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import ssl
+import time
 from typing import Any
 
 import hiredis
@@ -19,8 +20,12 @@ from redis.exceptions import ResponseError
 from omniq_typed.errors import ConnectionLost, UnexpectedReply
 from omniq_typed.transport.faults import translated
 from omniq_typed.transport.opening import Opening
+from omniq_typed.transport.processors import has_processors_to_spare
 
 _READ_BYTES = 65536
+NEAR_S = 0.0001
+"""Where a reply came within this, the next one is looked for so long before the thread goes to
+sleep: to be put to sleep and woken up takes longer than a near server takes for its answer."""
 NOTHING = object()
 """What a reader gives where the next reply is not whole yet."""
 
@@ -62,6 +67,8 @@ class Line:
         self._socket = self._connection._sock
         self._socket.setblocking(False)
         self._is_tls = isinstance(self._socket, ssl.SSLSocket)
+        self._may_look = has_processors_to_spare() and not self._is_tls
+        self._is_near = False
         self._readable = select.poll()
         self._readable.register(self._socket, select.POLLIN)
         self._reader = new_reader()
@@ -108,24 +115,44 @@ class Line:
     def receive(self, patience_s: float) -> Any:
         """The next reply, a ServerSaid where it is an error. Raises ConnectionLost, also where the
         server is silent for so long."""
-        reader = self._reader
-        reply = reader.gets()
+        reply = self._reader.gets()
+        if reply is NOTHING:
+            began = time.monotonic()
+            if self._is_near:
+                reply = self._awake_for(began + NEAR_S)
+            if reply is NOTHING:
+                reply = self._asleep_for(patience_s)
+            self._is_near = self._may_look and time.monotonic() - began < NEAR_S
+        return reply
+
+    def _awake_for(self, until: float) -> Any:
+        reply = self._read()
+        while reply is NOTHING and time.monotonic() < until:
+            reply = self._read()
+        return reply
+
+    def _asleep_for(self, patience_s: float) -> Any:
+        reply = NOTHING
         while reply is NOTHING:
             # What TLS has deciphered already makes no socket readable.
             waits = not (self._is_tls and self._socket.pending())
             if waits and not self._readable.poll(patience_s * 1000):
                 raise silent(patience_s)
-            try:
-                size = self._socket.recv_into(self._buffer)
-            except _NOT_YET:
-                continue
-            except OSError as error:
-                raise _lost(error) from error
-            if size == 0:
-                raise _lost("the server closed the connection")
-            reader.feed(self._buffer, 0, size)  # type: ignore[arg-type]
-            reply = reader.gets()
+            reply = self._read()
         return reply
+
+    def _read(self) -> Any:
+        """The next reply from what has come; NOTHING where that is not a whole one."""
+        try:
+            size = self._socket.recv_into(self._buffer)
+        except _NOT_YET:
+            return NOTHING
+        except OSError as error:
+            raise _lost(error) from error
+        if size == 0:
+            raise _lost("the server closed the connection")
+        self._reader.feed(self._buffer, 0, size)  # type: ignore[arg-type]
+        return self._reader.gets()
 
     def hang_up(self) -> None:
         """Ends it under the feet of whoever waits on it in another thread, and who closes it."""

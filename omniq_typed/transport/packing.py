@@ -14,14 +14,14 @@ from omniq_typed.core.command import CHECK, Arg, Command
 def pack(command: Command[Any], check: bool) -> bytes:
     """A script call. `check`: what stands in the place of CHECK."""
     script, keys, args, same = command.script, command.keys, command.args, command.same_args
+    size = 3 + len(keys) + len(args)
     if same:
         place = int(check) if script.checks_permissions else None
-        head = _head(command.as_reader, script.sha, tuple(keys), tuple(args[:same]), place)
-        rest = args[same:]
-    else:
-        head = _head(command.as_reader, script.sha, tuple(keys))
-        rest = words_of(command, check)
-    return b"*%d\r\n%b%b" % (3 + len(keys) + len(args), head, _without_count(tuple(rest)))
+        first = tuple(args[:same])
+        head = _counted_head(command.as_reader, script.sha, tuple(keys), first, place, size)
+        return head + _without_count(tuple(args[same:]))
+    head = _head(command.as_reader, script.sha, tuple(keys))
+    return b"*%d\r\n%b%b" % (size, head, _without_count(tuple(words_of(command, check))))
 
 
 def pack_words(*words: Arg) -> bytes:
@@ -43,18 +43,25 @@ def _checked(args: Sequence[Arg], check: int) -> Sequence[Arg]:
 
 
 @lru_cache(maxsize=4096)
-def _head(
+def _head(as_reader: bool, sha: str, keys: tuple[bytes, ...]) -> bytes:
+    """The words up to the arguments: most of the work, and the same for all calls of a script on
+    a queue."""
+    call = b"EVALSHA_RO" if as_reader else b"EVALSHA"
+    return _without_count((call, sha, len(keys), *keys))
+
+
+@lru_cache(maxsize=4096)
+def _counted_head(
     as_reader: bool,
     sha: str,
     keys: tuple[bytes, ...],
-    first: tuple[Arg, ...] = (),
-    check: int | None = None,
+    first: tuple[Arg, ...],
+    check: int | None,
+    size: int,
 ) -> bytes:
-    """The words up to the arguments that are a call's own: most of the work, and the same for all
-    calls of a script on a queue."""
-    call = b"EVALSHA_RO" if as_reader else b"EVALSHA"
+    """How many words there are, and those up to the arguments that are a call's own."""
     words = first if check is None else _checked(first, check)
-    return _without_count((call, sha, len(keys), *keys, *words))
+    return b"*%d\r\n%b%b" % (size, _head(as_reader, sha, keys), _without_count(tuple(words)))
 
 
 def _without_count(words: tuple[Arg, ...]) -> bytes:
