@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import (
@@ -230,6 +230,20 @@ class AsyncBus:
         BatchInterrupted where the server failed after a part. lua/commands/enqueue.lua
         """
         return await self._publisher.publish_many(messages)
+
+    def publish_each(
+        self, messages: Iterable[object] | AsyncIterable[object]
+    ) -> AsyncIterator[PublishResult]:
+        """Publishes messages as `publish_many`, any number of them, while they are being made:
+        takes a hundred, and the next hundred while the server has those. Yields one result per
+        message, in order; nothing is published before the first is asked for.
+
+        A message that could never be published is told in its result's `error`, and the others go
+        on. Where the iterable itself raises, what it gave before is published, and then that is
+        raised; BatchInterrupted where the server fails, with `results` for the messages taken
+        after those of which a result was yielded. lua/commands/enqueue.lua
+        """
+        return self._publisher.publish_each(messages)
 
     def consumer(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from omniq_typed.core import admin, children
 from omniq_typed.core.replies import number
-from omniq_typed.messages.envelope import Cause, Envelope
+from omniq_typed.messages.envelope import Cause, Envelope, envelope_of
 from omniq_typed.models import Ordering, PublishResult, Reserved
 from omniq_typed.publishing import (
     AsyncPublisher,
@@ -149,6 +149,13 @@ class Exec:
         envelopes = (each.caused_by(cause) for each in as_envelopes(messages))
         return self._publisher.publish_many(envelopes)
 
+    def publish_each(self, messages: Iterable[object]) -> Iterator[PublishResult]:
+        """Publishes typed messages while they are being made, as `Bus.publish_each`.
+        lua/commands/enqueue.lua"""
+        cause = Cause.of(self._job)
+        envelopes = (each.caused_by(cause) for each in as_envelopes(messages))
+        return self._publisher.publish_each(envelopes)
+
     def pause(self, *, queue: str) -> str:
         """Stops leasing jobs of a queue; running ones go on. lua/commands/pause.lua"""
         return self._transport.run(admin.pause(queue))
@@ -257,6 +264,20 @@ class AsyncExec:
         cause = Cause.of(self._job)
         envelopes = (each.caused_by(cause) for each in as_envelopes(messages))
         return await self._publisher.publish_many(envelopes)
+
+    def publish_each(
+        self, messages: Iterable[object] | AsyncIterable[object]
+    ) -> AsyncIterator[PublishResult]:
+        """Publishes typed messages while they are being made, as `AsyncBus.publish_each`.
+        lua/commands/enqueue.lua"""
+        cause = Cause.of(self._job)
+        if isinstance(messages, AsyncIterable):
+            return self._publisher.publish_each(
+                envelope_of(each).caused_by(cause) async for each in messages
+            )
+        return self._publisher.publish_each(
+            each.caused_by(cause) for each in as_envelopes(messages)
+        )
 
     async def pause(self, *, queue: str) -> str:
         """Stops leasing jobs of a queue; running ones go on. lua/commands/pause.lua"""

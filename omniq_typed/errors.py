@@ -31,7 +31,7 @@
         ├── ServerOutOfMemory
         ├── ClusterUnavailable            slots without a node
         ├── UnexpectedReply               what came back is not what the script returns
-        ├── BatchInterrupted              publish_many reached a part of its messages
+        ├── BatchInterrupted              publish_many, publish_each: a part is published
         └── EmbeddedServerError           the embedded server could not be started
 
 Errors carry fields; nobody needs to read their text. Beside them stands one warning,
@@ -336,10 +336,11 @@ class UnexpectedReply(ServerError):
 
 
 class BatchInterrupted(ServerError):
-    """`publish_many` failed after a part of its batches.
+    """`publish_many` or `publish_each` failed after a part of its calls.
 
-    `results`: one per message; None where it is not known to be published. Its cause is the
-    error of the batch that failed, which may or may not have been published.
+    `results`: one per message (of `publish_each`: that was taken, and of which no result was
+    yielded); None where it is not known to be published. Its cause is the error of the call that
+    failed, which may or may not have been run.
     """
 
     def __init__(self, results: list[PublishResult | None], message: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from omniq_typed.errors import DuplicateJob
+from omniq_typed.errors import DuplicateJob, InvalidArgument
 
 
 class Lane(StrEnum):
@@ -94,17 +94,18 @@ class Published(NamedTuple):
 
 
 class PublishResult(NamedTuple):
-    """What became of one message of `publish_many`.
+    """What became of one message of `publish_many` or `publish_each`.
 
     `duplicate`: a job with this id and the same content was there already. `error`: why the
-    message was not published; None: its job is in `state`, the lane.
+    message was not published; None: its job is in `state`, the lane. Of `publish_each` it may be
+    what is wrong with the message, which has no id then.
     """
 
     job_id: str
     queue: str
     state: str
     duplicate: bool = False
-    error: DuplicateJob | None = None
+    error: DuplicateJob | InvalidArgument | None = None
 
     @property
     def ok(self) -> bool:

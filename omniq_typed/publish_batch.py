@@ -1,5 +1,5 @@
-"""`Batch`: the messages of one `publish_many`, the script calls that publish them, and what became
-of each."""
+"""`Batch`: the messages of one `publish_many`, or some of a `publish_each`, the script calls that
+publish them, and what became of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from omniq_typed.core.command import Command
 from omniq_typed.core.enqueue import duplicate_error, enqueue_records, published
-from omniq_typed.errors import BatchInterrupted, InvalidArgument, InvalidBatch, ServerError
+from omniq_typed.errors import InvalidArgument, InvalidBatch
 from omniq_typed.messages.envelope import Addressed, Addressing, Envelope, new_job_ids
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.models import PublishResult
@@ -68,14 +68,16 @@ def _result(ready: Addressed, row: Sequence[Any]) -> PublishResult:
 
 
 class Batch:
-    """Takes the messages of one `publish_many` in, one after another."""
+    """Takes messages in, one after another; `calls` are those to make, in order of the first
+    message of each."""
 
     def __init__(self, addressing: Addressing) -> None:
         self._addressing = addressing
         self._count = 0
         self._kept_back: dict[int, PublishResult] = {}
         self._errors: dict[int, InvalidArgument] = {}
-        self._calls: list[BatchCall] = []
+        self.calls: list[BatchCall] = []
+        self._unanswered = 0
         self._open: dict[str, BatchCall] = {}
         self._results: list[PublishResult | None] = []
         self._taken = False
@@ -109,7 +111,7 @@ class Batch:
         call, size = self._open.get(ready.queue), len(ready.payload)
         if call is None or not call.has_room(size):
             call = self._open[ready.queue] = BatchCall(ready.queue)
-            self._calls.append(call)
+            self.calls.append(call)
         call.jobs.append(ready)
         call.indexes.append(self._count - 1)
         call.payload_bytes += size
@@ -124,27 +126,39 @@ class Batch:
         """The message at hand could never be published."""
         self._errors[self._count - 1] = error
 
-    def calls(self) -> list[BatchCall]:
-        """The script calls to make, in order of the first message of each. Raises InvalidBatch."""
-        if self._errors:
+    def close(self, *, all_or_none: bool) -> None:
+        """There are no more messages. Raises InvalidBatch, `all_or_none`, for those that were
+        refused."""
+        if self._errors and all_or_none:
             raise InvalidBatch(self._errors)
+        for index, error in self._errors.items():
+            self._kept_back[index] = PublishResult("", queue="", state="", error=error)
         self._results = [self._kept_back.get(index) for index in range(self._count)]
-        return self._calls
+        self._unanswered = len(self.calls)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no message was taken in, kept back or refused."""
+        return self._count == 0
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the server has answered all calls."""
+        return not self._unanswered
 
     def types(self) -> list[MessageType[Any]]:
         """The types of the messages that were accepted, each once."""
-        return list({ready.message_type: None for call in self._calls for ready in call.jobs})
+        return list({ready.message_type: None for call in self.calls for ready in call.jobs})
 
     def note(self, call: BatchCall, results: list[PublishResult]) -> None:
         """What the server did."""
+        self._unanswered -= 1
         for index, result in zip(call.indexes, results, strict=True):
             self._results[index] = result
 
-    def interrupted(self, error: ServerError) -> ServerError:
-        """What to raise: the error itself where nothing else was published."""
-        if all(result is None for result in self._results):
-            return error
-        return BatchInterrupted(self._results, str(error))
+    def known(self) -> list[PublishResult | None]:
+        """One per message, in order; None where the server has not answered."""
+        return self._results
 
     def results(self) -> list[PublishResult]:
         """One per message, in order."""

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from omniq_typed.core import children
@@ -26,20 +34,18 @@ from omniq_typed.messages.envelope import (
 from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry, default_registry
 from omniq_typed.models import NewJob, Ordering, PublishResult
-from omniq_typed.publish_batch import Batch, BatchCall
+from omniq_typed.publish_batch import JOBS_PER_CALL, Batch
 from omniq_typed.registration import Registration
 from omniq_typed.transport.aio import AsyncTransport
 from omniq_typed.transport.async_reply import AsyncReply
 from omniq_typed.transport.reply import Reply
 from omniq_typed.transport.steps import run_steps, run_steps_async
 from omniq_typed.transport.sync import SyncTransport
+from omniq_typed.under_way import UnderWay
 
 Publish: TypeAlias = Callable[[Envelope[Any]], str]
 """Publishes one message and answers its job id."""
 AsyncPublish: TypeAlias = Callable[[Envelope[Any]], Awaitable[str]]
-
-Sent: TypeAlias = tuple[BatchCall, Reply[list[PublishResult]]]
-AsyncSent: TypeAlias = tuple[BatchCall, AsyncReply[list[PublishResult]]]
 
 P = TypeVar("P")
 
@@ -158,6 +164,43 @@ class Publisher(_Publisher[Publish]):
         before anything is published, BatchInterrupted where the server failed after a part of
         it."""
         batch = Batch(self._addressing)
+        self._fill(batch, messages)
+        batch.close(all_or_none=True)
+        run_steps(self.transport, self._clearing(batch.types()))
+        for _ in self._send_all([batch]):
+            pass
+        return batch.results()
+
+    def publish_each(self, messages: Iterable[object]) -> Iterator[PublishResult]:
+        """Takes a hundred at a time, while those before are published. Raises BatchInterrupted
+        with what is known of those for which it has not answered yet."""
+        failures: list[Exception] = []
+        for batch in self._send_all(self._hundreds(messages, failures)):
+            yield from batch.results()
+        if failures:
+            raise failures[0]
+
+    def _hundreds(self, messages: Iterable[object], failures: list[Exception]) -> Iterator[Batch]:
+        """Ends with the messages, or where they, a middleware or the registration fail: what was
+        taken before is to be published all the same."""
+        left = iter(messages)
+        while not failures:
+            batch = Batch(self._addressing)
+            try:
+                self._fill(batch, islice(left, JOBS_PER_CALL))
+            except Exception as failure:
+                failures.append(failure)
+            if batch.is_empty:
+                return
+            batch.close(all_or_none=False)
+            try:
+                run_steps(self.transport, self._clearing(batch.types()))
+            except Exception as failure:
+                failures.insert(0, failure)
+                return
+            yield batch
+
+    def _fill(self, batch: Batch, messages: Iterable[object]) -> None:
         publish = self._wrap(batch.accept)
         may_be_plain = publish == batch.accept
         for message in messages:
@@ -167,40 +210,37 @@ class Publisher(_Publisher[Publish]):
                     batch.answered(publish(envelope_of(message)))
             except InvalidArgument as error:
                 batch.refuse(error)
-        calls = batch.calls()
-        run_steps(self.transport, self._clearing(batch.types()))
-        self._send_all(batch, calls)
-        return batch.results()
 
-    def _send_all(self, batch: Batch, calls: Iterable[BatchCall]) -> None:
-        """The server has the next call at hand when it has done one."""
-        sent: deque[Sent] = deque()
+    def _send_all(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yields each batch when it is answered."""
+        under_way: UnderWay[Reply[list[PublishResult]]] = UnderWay()
         try:
-            for call in calls:
-                while sent and not _may_follow(sent, call):
-                    batch.note(*_taken(sent))
-                behind = sent[-1][1] if sent else None
-                sent.append((call, self.transport.start(call.command(), behind=behind)))
-            while sent:
-                batch.note(*_taken(sent))
+            for batch in batches:
+                under_way.open(batch)
+                for call in batch.calls:
+                    while not under_way.has_place_for(call):
+                        _take(under_way)
+                    behind = under_way.replies[-1] if under_way.replies else None
+                    under_way.sent(call, self.transport.start(call.command(), behind=behind))
+                yield from under_way.done()
+            while under_way.replies:
+                _take(under_way)
+                yield from under_way.done()
         except ServerError as error:
             # What was under way may have been published all the same; a server that is gone after
             # several calls is not waited for once more.
-            while sent and not isinstance(error, ConnectionLost):
+            while under_way.replies and not isinstance(error, ConnectionLost):
                 with suppress(ServerError):
-                    batch.note(*_taken(sent))
-            raise batch.interrupted(error) from error
+                    _take(under_way)
+            raise under_way.interrupted(error) from error
 
 
-def _may_follow(sent: deque[Sent] | deque[AsyncSent], call: BatchCall) -> bool:
-    """Whether a call may be sent behind those that are under way."""
-    last, reply = sent[-1]
-    return len(sent) < 2 and reply.is_ahead and last.may_be_followed_by(call)
-
-
-def _taken(sent: deque[Sent]) -> tuple[BatchCall, list[PublishResult]]:
-    call, reply = sent.popleft()
-    return call, reply.result()
+def _take(under_way: UnderWay[Reply[list[PublishResult]]]) -> None:
+    try:
+        under_way.answered(under_way.next_reply().result())
+    except ServerError:
+        under_way.failed()
+        raise
 
 
 class AsyncPublisher(_Publisher[AsyncPublish]):
@@ -246,7 +286,55 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
     async def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
         """As `Publisher.publish_many`."""
         batch = Batch(self._addressing)
+        await self._fill(batch, messages)
+        batch.close(all_or_none=True)
+        await self._clear(batch.types())
+        async for _ in self._send_all(_one(batch)):
+            pass
+        return batch.results()
 
+    async def publish_each(
+        self, messages: Iterable[object] | AsyncIterable[object]
+    ) -> AsyncIterator[PublishResult]:
+        """As `Publisher.publish_each`."""
+        failures: list[Exception] = []
+        batches = self._hundreds(messages, failures)
+        async with aclosing(batches), aclosing(self._send_all(batches)) as answered:
+            async for batch in answered:
+                for result in batch.results():
+                    yield result
+        if failures:
+            raise failures[0]
+
+    async def _hundreds(
+        self, messages: Iterable[object] | AsyncIterable[object], failures: list[Exception]
+    ) -> AsyncGenerator[Batch, None]:
+        """As `Publisher._hundreds`."""
+        left = aiter(messages) if isinstance(messages, AsyncIterable) else iter(messages)
+        while not failures:
+            batch, taken = Batch(self._addressing), list[object]()
+            try:
+                if isinstance(left, AsyncIterator):
+                    await _take_from(left, taken)
+                else:
+                    taken.extend(islice(left, JOBS_PER_CALL))
+            except Exception as failure:
+                failures.append(failure)
+            try:
+                await self._fill(batch, taken)
+            except Exception as failure:
+                failures.insert(0, failure)
+            if batch.is_empty:
+                return
+            batch.close(all_or_none=False)
+            try:
+                await self._clear(batch.types())
+            except Exception as failure:
+                failures.insert(0, failure)
+                return
+            yield batch
+
+    async def _fill(self, batch: Batch, messages: Iterable[object]) -> None:
         async def accept(envelope: Envelope[Any]) -> str:
             return batch.accept(envelope)
 
@@ -259,33 +347,51 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
                     batch.answered(await publish(envelope_of(message)))
             except InvalidArgument as error:
                 batch.refuse(error)
-        calls = batch.calls()
-        await self._clear(batch.types())
-        await self._send_all(batch, calls)
-        return batch.results()
 
-    async def _send_all(self, batch: Batch, calls: Iterable[BatchCall]) -> None:
-        sent: deque[AsyncSent] = deque()
+    async def _send_all(self, batches: AsyncIterable[Batch]) -> AsyncGenerator[Batch, None]:
+        """As `Publisher._send_all`."""
+        under_way: UnderWay[AsyncReply[list[PublishResult]]] = UnderWay()
         try:
-            for call in calls:
-                while sent and not _may_follow(sent, call):
-                    batch.note(*await _taken_async(sent))
-                sent.append((call, self.transport.start(call.command())))
-            while sent:
-                batch.note(*await _taken_async(sent))
+            async for batch in batches:
+                under_way.open(batch)
+                for call in batch.calls:
+                    while not under_way.has_place_for(call):
+                        await _take_async(under_way)
+                    under_way.sent(call, self.transport.start(call.command()))
+                for each in under_way.done():
+                    yield each
+            while under_way.replies:
+                await _take_async(under_way)
+                for each in under_way.done():
+                    yield each
         except ServerError as error:
-            while sent and not isinstance(error, ConnectionLost):
+            while under_way.replies and not isinstance(error, ConnectionLost):
                 with suppress(ServerError):
-                    batch.note(*await _taken_async(sent))
-            raise batch.interrupted(error) from error
+                    await _take_async(under_way)
+            raise under_way.interrupted(error) from error
         finally:
-            for _, reply in sent:
+            for reply in under_way.replies:
                 reply.drop()
 
 
-async def _taken_async(sent: deque[AsyncSent]) -> tuple[BatchCall, list[PublishResult]]:
-    call, reply = sent.popleft()
-    return call, await reply.result()
+async def _take_async(under_way: UnderWay[AsyncReply[list[PublishResult]]]) -> None:
+    try:
+        under_way.answered(await under_way.next_reply().result())
+    except ServerError:
+        under_way.failed()
+        raise
+
+
+async def _one(batch: Batch) -> AsyncGenerator[Batch, None]:
+    yield batch
+
+
+async def _take_from(messages: AsyncIterator[object], taken: list[object]) -> None:
+    """A hundred, or those that are left; also where it fails halfway."""
+    async for message in messages:
+        taken.append(message)
+        if len(taken) == JOBS_PER_CALL:
+            return
 
 
 def as_envelopes(messages: Iterable[object]) -> Iterable[Envelope[Any]]:

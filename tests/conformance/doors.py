@@ -8,7 +8,7 @@ import contextlib
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -92,6 +92,8 @@ class _Blocking:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
+        if name == "publish_each":
+            return lambda messages: self._each(found(messages))
         if not inspect.iscoroutinefunction(found):
             return found
 
@@ -101,6 +103,16 @@ class _Blocking:
             return self._runner.run(found(*args, **kwargs), context=contextvars.copy_context())
 
         return call
+
+    def _each(self, results: AsyncGenerator[R, None]) -> Iterator[R]:
+        try:
+            while True:
+                try:
+                    yield self._runner.run(anext(results))
+                except StopAsyncIteration:
+                    return
+        finally:
+            self._runner.run(results.aclose())
 
 
 def handler_for(face: Face, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:

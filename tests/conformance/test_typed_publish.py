@@ -302,21 +302,27 @@ def test_many_keep_their_order(bus: Bus, any_server: AnyServer) -> None:
         assert take_all(client, "notes") == [result.job_id for result in results]
 
 
+many_or_each = pytest.mark.parametrize("how", ["publish_many", "publish_each"])
+
+
+@many_or_each
 @pytest.mark.parametrize("about", [None, "one"])
 def test_many_keep_their_order_at_a_server_that_knows_no_script(
-    bus: Bus, any_server: AnyServer, about: str | None
+    bus: Bus, any_server: AnyServer, about: str | None, how: str
 ) -> None:
     """The first two calls are under way before it is known that they have to be sent again."""
     bus.publish_json(Note(text="registers"), queue="other")
     for node in nodes(any_server):
         node.command("SCRIPT", "FLUSH")
-    results = bus.publish_many(Note(text=str(n), about=about) for n in range(450))
+    publish = getattr(bus, how)
+    results = list(publish(Note(text=str(n), about=about) for n in range(450)))
     assert lane(any_server, about) == [result.job_id for result in results]
 
 
+@many_or_each
 @pytest.mark.parametrize("about", [None, "one"])
 def test_many_keep_their_order_though_a_call_is_lost(
-    redis_server: Server, face: Face, about: str | None
+    redis_server: Server, face: Face, about: str | None, how: str
 ) -> None:
     """The connection breaks before the server has read the call, while the next is under way."""
     redis_server.ensure_running()
@@ -325,14 +331,16 @@ def test_many_keep_their_order_though_a_call_is_lost(
         with open_bus(face, proxy.url, registry=REGISTRY) as bus:
             bus.publish_many([Note(text="opened", about="another")])
             proxy.cut_request("EVALSHA")
-            results = bus.publish_many(Note(text=str(n), about=about) for n in range(450))
+            publish = getattr(bus, how)
+            results = list(publish(Note(text=str(n), about=about) for n in range(450)))
         assert proxy.cut.is_set()
     assert all(result.ok for result in results)
     assert lane(redis_server, about) == [result.job_id for result in results]
 
 
+@many_or_each
 def test_a_group_keeps_its_order_whatever_happens_between_two_calls(
-    redis_server: Server, face: Face
+    redis_server: Server, face: Face, how: str
 ) -> None:
     """The first call fails for want of the script, which another client loads before the second
     call arrives."""
@@ -349,7 +357,7 @@ def test_a_group_keeps_its_order_whatever_happens_between_two_calls(
         bus.publish_many([Note(text="registers", about="another")])
         redis_server.command("SCRIPT", "FLUSH")
         proxy.before_request("EVALSHA", load, nth=2)
-        results = bus.publish_many(Note(text=str(n), about="one") for n in range(450))
+        results = list(getattr(bus, how)(Note(text=str(n), about="one") for n in range(450)))
     assert lane(redis_server, "one") == [result.job_id for result in results]
 
 
@@ -485,8 +493,9 @@ def test_what_was_under_way_behind_a_call_that_failed_is_told_too(
     assert bus.publish_many([Note(text="next")])[0].ok
 
 
+@many_or_each
 def test_many_keep_their_order_though_the_connection_breaks(
-    redis_server: Server, face: Face
+    redis_server: Server, face: Face, how: str
 ) -> None:
     """A reply does not come, while the next call is under way."""
     redis_server.ensure_running()
@@ -495,7 +504,7 @@ def test_many_keep_their_order_though_the_connection_breaks(
         with open_bus(face, proxy.url, registry=REGISTRY) as bus:
             bus.publish_json(Opened("opened"), message_type=Event)
             proxy.cut_reply("*0")
-            results = bus.publish_many(Note(text=str(n)) for n in range(450))
+            results = list(getattr(bus, how)(Note(text=str(n)) for n in range(450)))
         assert proxy.cut.is_set()
     assert all(result.ok for result in results)
     with OmniqClient(url=redis_server.url) as client:

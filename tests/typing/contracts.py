@@ -41,7 +41,7 @@ from omniq_typed import (
     message_type,
     upcast,
 )
-from omniq_typed.errors import DuplicateJob
+from omniq_typed.errors import DuplicateJob, InvalidArgument
 from omniq_typed.middleware import Correlation, JobFields, LogJobs, Timed, Timing, correlation
 from omniq_typed.protocols import RetryPolicy
 from omniq_typed.worker.invalid import InvalidPolicy
@@ -234,8 +234,9 @@ def publish() -> None:
     assert_type(envelope.message.amount, int)
     results = bus.publish_many([Order("1", 1), envelope, Refused(why="no")])
     assert_type(results, list[PublishResult])
-    assert_type(results[0].error, DuplicateJob | None)
+    assert_type(results[0].error, DuplicateJob | InvalidArgument | None)
     assert_type(results[0].ok, bool)
+    assert_type(bus.publish_each(Order(str(n), n) for n in range(5)), Iterator[PublishResult])
     versions = bus.versions_in_flight("orders")
     assert_type(versions, list[VersionCount])
     assert_type(versions[0].total, int)

@@ -56,7 +56,7 @@ class Ours(Adapter):
         messages: Iterator[object] = (Order.model_validate(order) for order in orders)
         if GROUPS or SIDE_FIELDS:
             messages = (said_more(number, message) for number, message in enumerate(messages))
-        if not all(result.ok for result in self._bus.publish_many(messages)):
+        if not all(result.ok for result in self._bus.publish_each(messages)):
             raise RuntimeError("some orders were not published")
 
     async def publish_in_flight(self, order: dict[str, Any]) -> None:
