@@ -47,6 +47,8 @@ PLAIN_IN_BOTH = {
     "from_env",
 }
 PLAIN_IN_BOTH |= {"__init__", "health"}
+# The async one answers an async iterator.
+PLAIN_IN_BOTH |= {"publish_each"}
 
 twins = pytest.mark.parametrize(("sync", "aio"), TWINS, ids=lambda cls: cls.__name__)
 every_class = pytest.mark.parametrize("cls", [cls for pair in TWINS for cls in pair])
@@ -66,6 +68,7 @@ def methods(cls: type) -> dict[str, Any]:
 def plain(annotation: object) -> str:
     """An annotation without what tells a sync one from its async twin."""
     text = annotation if isinstance(annotation, str) else repr(annotation)
+    text = text.replace("Iterable[object] | AsyncIterable[object]", "Iterable[object]")
     text = re.sub(r"\bAwaitable\[([^\[\]]*)\]", r"\1", text)
     return re.sub(r"\b(Any|Has)?(?:Async|Sync)(?=[A-Z])", r"\1", text)
 
@@ -87,6 +90,7 @@ def result(function: Any) -> str:
 def test_annotations_are_compared_without_their_async_names() -> None:
     assert plain("Callable[[AsyncJobCtx], Awaitable[Any]]") == "Callable[[JobCtx], Any]"
     assert plain("AnyAsyncClient | None") == "AnyClient | None"
+    assert plain("Iterable[object] | AsyncIterable[object]") == "Iterable[object]"
     assert plain("list[str]") != plain("Sequence[str]")
 
 
