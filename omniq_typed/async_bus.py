@@ -236,7 +236,8 @@ class AsyncBus:
     ) -> AsyncIterator[PublishResult]:
         """Publishes messages as `publish_many`, any number of them, while they are being made:
         takes a hundred, and the next hundred while the server has those. Yields one result per
-        message, in order; nothing is published before the first is asked for.
+        message, in order; nothing is published before the first is asked for (a RuntimeWarning
+        tells who never does).
 
         A message that could never be published is told in its result's `error`, and the others go
         on. Where the iterable itself raises, what it gave before is published, and then that is

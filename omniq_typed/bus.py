@@ -233,7 +233,8 @@ class Bus:
     def publish_each(self, messages: Iterable[object]) -> Iterator[PublishResult]:
         """Publishes messages as `publish_many`, any number of them, while they are being made:
         takes a hundred, and the next hundred while the server has those. Yields one result per
-        message, in order; nothing is published before the first is asked for.
+        message, in order; nothing is published before the first is asked for (a RuntimeWarning
+        tells who never does).
 
         A message that could never be published is told in its result's `error`, and the others go
         on. Where the iterable itself raises, what it gave before is published, and then that is

@@ -8,6 +8,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Generator,
     Iterable,
     Iterator,
 )
@@ -35,6 +36,7 @@ from omniq_typed.messages.message_type import MessageType
 from omniq_typed.messages.registry import Registry, default_registry
 from omniq_typed.models import NewJob, Ordering, PublishResult
 from omniq_typed.publish_batch import JOBS_PER_CALL, Batch
+from omniq_typed.publish_results import AsyncResults, Results
 from omniq_typed.registration import Registration
 from omniq_typed.transport.aio import AsyncTransport
 from omniq_typed.transport.async_reply import AsyncReply
@@ -171,9 +173,12 @@ class Publisher(_Publisher[Publish]):
             pass
         return batch.results()
 
-    def publish_each(self, messages: Iterable[object]) -> Iterator[PublishResult]:
+    def publish_each(self, messages: Iterable[object]) -> Results:
         """Takes a hundred at a time, while those before are published. Raises BatchInterrupted
         with what is known of those for which it has not answered yet."""
+        return Results(self._publishing_each(messages))
+
+    def _publishing_each(self, messages: Iterable[object]) -> Generator[PublishResult, None, None]:
         failures: list[Exception] = []
         for batch in self._send_all(self._hundreds(messages, failures)):
             yield from batch.results()
@@ -293,10 +298,13 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
             pass
         return batch.results()
 
-    async def publish_each(
-        self, messages: Iterable[object] | AsyncIterable[object]
-    ) -> AsyncIterator[PublishResult]:
+    def publish_each(self, messages: Iterable[object] | AsyncIterable[object]) -> AsyncResults:
         """As `Publisher.publish_each`."""
+        return AsyncResults(self._publishing_each(messages))
+
+    async def _publishing_each(
+        self, messages: Iterable[object] | AsyncIterable[object]
+    ) -> AsyncGenerator[PublishResult, None]:
         failures: list[Exception] = []
         batches = self._hundreds(messages, failures)
         async with aclosing(batches), aclosing(self._send_all(batches)) as answered:

@@ -8,7 +8,7 @@ import contextlib
 import contextvars
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -22,7 +22,8 @@ from omniq_typed import (
     QueueMonitor,
 )
 from omniq_typed.core.command import Command
-from omniq_typed.models import ReserveJob
+from omniq_typed.models import PublishResult, ReserveJob
+from omniq_typed.publish_results import AsyncResults, Results
 from omniq_typed.transport.sync import SyncTransport
 from tests.memory_engine import async_bus_at, bus_at
 from tests.servers import AnyServer, Cluster, Server
@@ -104,15 +105,18 @@ class _Blocking:
 
         return call
 
-    def _each(self, results: AsyncGenerator[R, None]) -> Iterator[R]:
-        try:
-            while True:
-                try:
-                    yield self._runner.run(anext(results))
-                except StopAsyncIteration:
-                    return
-        finally:
-            self._runner.run(results.aclose())
+    def _each(self, results: AsyncResults) -> Results:
+        def asked() -> Generator[PublishResult, None, None]:
+            try:
+                while True:
+                    try:
+                        yield self._runner.run(anext(results))
+                    except StopAsyncIteration:
+                        return
+            finally:
+                self._runner.run(results.aclose())
+
+        return Results(asked())
 
 
 def handler_for(face: Face, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:

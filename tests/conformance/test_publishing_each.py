@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -132,6 +133,16 @@ def test_who_stops_early_can_go_on_publishing(bus: Bus, look: QueueMonitor) -> N
         results.close()
     assert bus.publish_json(Note(1), job_id="last") == "last"
     assert look.stats("notes").waiting >= 3 * 100 + 1
+
+
+def test_who_asks_for_no_result_is_warned(bus: Bus, any_server: AnyServer) -> None:
+    def forget() -> None:
+        bus.publish_each(Taken(10))
+        gc.collect()
+
+    with pytest.warns(RuntimeWarning, match="published nothing"):
+        forget()
+    assert contents(any_server) == {}
 
 
 def test_a_message_that_could_never_be_published_stops_no_other(
