@@ -66,6 +66,12 @@ class Lease:
                 self._on_lost()
 
 
+def _caused_by(job: Reserved, messages: Iterable[object]) -> Iterable[Envelope[Any]]:
+    """Messages and envelopes, mixed, that a job's handler publishes."""
+    cause = Cause.of(job)
+    return (each.caused_by(cause) for each in as_envelopes(messages))
+
+
 class Exec:
     """Operations of a running handler. What it publishes carries its conversation along."""
 
@@ -145,16 +151,12 @@ class Exec:
     def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
         """Publishes typed messages in as few calls as can be, as `Bus.publish_many`.
         lua/commands/enqueue.lua"""
-        cause = Cause.of(self._job)
-        envelopes = (each.caused_by(cause) for each in as_envelopes(messages))
-        return self._publisher.publish_many(envelopes)
+        return self._publisher.publish_many(_caused_by(self._job, messages))
 
     def publish_each(self, messages: Iterable[object]) -> Iterator[PublishResult]:
         """Publishes typed messages while they are being made, as `Bus.publish_each`.
         lua/commands/enqueue.lua"""
-        cause = Cause.of(self._job)
-        envelopes = (each.caused_by(cause) for each in as_envelopes(messages))
-        return self._publisher.publish_each(envelopes)
+        return self._publisher.publish_each(_caused_by(self._job, messages))
 
     def pause(self, *, queue: str) -> str:
         """Stops leasing jobs of a queue; running ones go on. lua/commands/pause.lua"""
@@ -261,23 +263,19 @@ class AsyncExec:
     async def publish_many(self, messages: Iterable[object]) -> list[PublishResult]:
         """Publishes typed messages in as few calls as can be, as `AsyncBus.publish_many`.
         lua/commands/enqueue.lua"""
-        cause = Cause.of(self._job)
-        envelopes = (each.caused_by(cause) for each in as_envelopes(messages))
-        return await self._publisher.publish_many(envelopes)
+        return await self._publisher.publish_many(_caused_by(self._job, messages))
 
     def publish_each(
         self, messages: Iterable[object] | AsyncIterable[object]
     ) -> AsyncIterator[PublishResult]:
         """Publishes typed messages while they are being made, as `AsyncBus.publish_each`.
         lua/commands/enqueue.lua"""
-        cause = Cause.of(self._job)
         if isinstance(messages, AsyncIterable):
+            cause = Cause.of(self._job)
             return self._publisher.publish_each(
                 envelope_of(each).caused_by(cause) async for each in messages
             )
-        return self._publisher.publish_each(
-            each.caused_by(cause) for each in as_envelopes(messages)
-        )
+        return self._publisher.publish_each(_caused_by(self._job, messages))
 
     async def pause(self, *, queue: str) -> str:
         """Stops leasing jobs of a queue; running ones go on. lua/commands/pause.lua"""

@@ -108,13 +108,11 @@ class Batch:
         return True
 
     def _take(self, ready: Addressed) -> None:
-        call, size = self._open.get(ready.queue), len(ready.payload)
-        if call is None or not call.has_room(size):
+        call = self._open.get(ready.queue)
+        if call is None or not call.has_room(len(ready.payload)):
             call = self._open[ready.queue] = BatchCall(ready.queue)
             self.calls.append(call)
-        call.jobs.append(ready)
-        call.indexes.append(self._count - 1)
-        call.payload_bytes += size
+        call.add(ready, self._count - 1)
         self._taken = True
 
     def answered(self, job_id: str) -> None:

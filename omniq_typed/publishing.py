@@ -225,27 +225,24 @@ class Publisher(_Publisher[Publish]):
                 for call in batch.calls:
                     while not under_way.has_place_for(call):
                         _take(under_way)
-                    behind = under_way.replies[-1] if under_way.replies else None
+                    behind = under_way.calls[-1][2] if under_way.calls else None
                     under_way.sent(call, self.transport.start(call.command(), behind=behind))
                 yield from under_way.done()
-            while under_way.replies:
+            while under_way.calls:
                 _take(under_way)
                 yield from under_way.done()
         except ServerError as error:
             # What was under way may have been published all the same; a server that is gone after
             # several calls is not waited for once more.
-            while under_way.replies and not isinstance(error, ConnectionLost):
+            while under_way.calls and not isinstance(error, ConnectionLost):
                 with suppress(ServerError):
                     _take(under_way)
             raise under_way.interrupted(error) from error
 
 
 def _take(under_way: UnderWay[Reply[list[PublishResult]]]) -> None:
-    try:
-        under_way.answered(under_way.next_reply().result())
-    except ServerError:
-        under_way.failed()
-        raise
+    batch, call, reply = under_way.calls.popleft()
+    batch.note(call, reply.result())
 
 
 class AsyncPublisher(_Publisher[AsyncPublish]):
@@ -368,26 +365,23 @@ class AsyncPublisher(_Publisher[AsyncPublish]):
                     under_way.sent(call, self.transport.start(call.command()))
                 for each in under_way.done():
                     yield each
-            while under_way.replies:
+            while under_way.calls:
                 await _take_async(under_way)
                 for each in under_way.done():
                     yield each
         except ServerError as error:
-            while under_way.replies and not isinstance(error, ConnectionLost):
+            while under_way.calls and not isinstance(error, ConnectionLost):
                 with suppress(ServerError):
                     await _take_async(under_way)
             raise under_way.interrupted(error) from error
         finally:
-            for reply in under_way.replies:
+            for _, _, reply in under_way.calls:
                 reply.drop()
 
 
 async def _take_async(under_way: UnderWay[AsyncReply[list[PublishResult]]]) -> None:
-    try:
-        under_way.answered(await under_way.next_reply().result())
-    except ServerError:
-        under_way.failed()
-        raise
+    batch, call, reply = under_way.calls.popleft()
+    batch.note(call, await reply.result())
 
 
 async def _one(batch: Batch) -> AsyncGenerator[Batch, None]:

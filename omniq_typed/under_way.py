@@ -16,12 +16,11 @@ R = TypeVar("R", Reply[list[PublishResult]], AsyncReply[list[PublishResult]])
 
 
 class UnderWay(Generic[R]):
-    """Of several batches, two calls at most: the server has the next one at hand when it has done
-    one. `replies`: theirs, in order."""
+    """Of several batches, two calls at most, in order: the server has the next one at hand when it
+    has done one."""
 
     def __init__(self) -> None:
-        self.replies: deque[R] = deque()
-        self._calls: deque[tuple[Batch, BatchCall]] = deque()
+        self.calls: deque[tuple[Batch, BatchCall, R]] = deque()
         self._batches: deque[Batch] = deque()
 
     def open(self, batch: Batch) -> None:
@@ -30,29 +29,14 @@ class UnderWay(Generic[R]):
 
     def has_place_for(self, call: BatchCall) -> bool:
         """Whether a call may be sent behind those that are under way."""
-        if not self.replies:
+        if not self.calls:
             return True
-        if len(self.replies) == 2 or not self.replies[-1].is_ahead:
-            return False
-        return self._calls[-1][1].may_be_followed_by(call)
+        _, newest, reply = self.calls[-1]
+        return len(self.calls) < 2 and reply.is_ahead and newest.may_be_followed_by(call)
 
     def sent(self, call: BatchCall, reply: R) -> None:
         """A call of the batch that was opened last."""
-        self._calls.append((self._batches[-1], call))
-        self.replies.append(reply)
-
-    def next_reply(self) -> R:
-        """The first one's, for `answered`; it is not under way any more, come what may."""
-        return self.replies.popleft()
-
-    def answered(self, results: list[PublishResult]) -> None:
-        """What the server did by the first call."""
-        batch, call = self._calls.popleft()
-        batch.note(call, results)
-
-    def failed(self) -> None:
-        """The first call came to an error."""
-        self._calls.popleft()
+        self.calls.append((self._batches[-1], call, reply))
 
     def done(self) -> Iterator[Batch]:
         """The batches that are answered, up to the first that is not; each once."""
