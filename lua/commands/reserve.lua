@@ -13,7 +13,7 @@
 --   settlements, settle_count times, as in lib/settle_batch.lua
 -- DERIVED: job:ID, g:GID:wait, g:GID:inflight, g:GID:limit, g:GID:ordering, g:GID:held,
 --   g:GID:rate, rate, concurrency
--- RETURNS: {status, now_ms, next_due_ms, promoted, reaped, settled, kinds, jobs}
+-- RETURNS: {status, now_ms, next_due_ms, promoted, reaped, settled, kinds, sides, jobs}
 --   status: 'OK'|'PAUSED'
 --   now_ms: int; the server's time
 --   next_due_ms: int; when a job, a lease or a token of a rate limit next falls due, 0 = never
@@ -31,13 +31,16 @@
 --   msg_version: int
 --   msg_schema, msg_source: text
 --   deferrals: int; how often workers left it for others
---   jobs: [id, payload, kind, created_ms, msg_correlation_id, msg_causation_id, msg_traceparent,
---       msg_tracestate]
+--   sides: [msg_correlation_id, msg_causation_id, msg_traceparent, msg_tracestate]; of those jobs
+--       that have any of these
+--   msg_correlation_id, msg_causation_id, msg_traceparent: text
+--   msg_tracestate: text; '' where there is no msg_traceparent
+--   jobs: [id, payload, kind, created_ms, side]
 --   id: text
 --   payload: bytes
 --   kind: int; which of kinds, 1 = the first
 --   created_ms: int
---   msg_correlation_id, msg_causation_id, msg_traceparent, msg_tracestate: text
+--   side: int; which of sides, 1 = the first, 0 = none
 -- EFFECT: writes; not repeatable
 -- STATE: active -> completed|delayed|failed|wait; delayed -> wait; wait -> active|wait;
 --   completed -> (none) when more than keep_completed are kept
@@ -90,7 +93,7 @@ end
 local v = redis.call('MGET', q.paused, q.turn, limit_key(q, 'concurrency'), limit_key(q, 'rate'))
 local paused, most, bucket = v[1] and true, tonumber(v[3] or ''), nil
 local waiting, ready = redis.call('LLEN', q.wait), redis.call('ZCARD', q.groups_ready)
-local count, kinds, jobs = 0, {}, {}
+local count, kinds, sides, jobs = 0, {}, {}, {}
 local changed = ended + reaped + promoted + lost + entered + strays > 0
 if not paused and limit > 0 then
   local room = most and most - redis.call('ZCARD', q.active) or limit + 1
@@ -101,7 +104,7 @@ if not paused and limit > 0 then
   end
   if room > 0 and waiting + ready > 0 then
     local taken
-    count, kinds, jobs, taken =
+    count, kinds, sides, jobs, taken =
       reserve_jobs(q, math.min(limit, room), ARGV[4], v[2] or '0', now, ready > 0)
     changed = changed or taken > 0
     if ready == 0 and taken == count then
@@ -155,4 +158,5 @@ if count > 0 then
 elseif changed then
   stats_refresh(q, now, finished, nil, waiting, ready)
 end
-return { paused and 'PAUSED' or 'OK', tonumber(now), due, promoted, reaped, settled, kinds, jobs }
+return { paused and 'PAUSED' or 'OK', tonumber(now), due, promoted, reaped, settled, kinds,
+  sides, jobs }

@@ -2,7 +2,7 @@
 -- with every job granted, and a side that has nothing gives its turn away. The nth job's token is
 -- token_prefix-nth. A suspect (lib/reap_leases.lua) is leased alone: it ends a batch that it
 -- begins, and goes back where others came before it. `with_groups`: whether any is ready.
--- Returns how many jobs there are, the kinds and the jobs as reserve answers them, and how many ids
+-- Returns how many jobs there are; kinds, sides and jobs as reserve answers them; and how many ids
 -- have left their lanes.
 local function reserve_jobs(q, limit, token_prefix, turn, now, with_groups)
   local taking = { size = limit, budget = limit + 1000, gone = {},
@@ -16,25 +16,26 @@ local function reserve_jobs(q, limit, token_prefix, turn, now, with_groups)
     take_grouped = take_from_groups
   end
   local kinds = { by_gid = {}, rows = {} }
-  local jobs, count, ends, entries, before, kept = {}, 0, {}, {}, turn, nil
+  local jobs, count, sides, sided, ends, entries = {}, 0, {}, 0, {}, {}
+  local before, kept = turn, nil
   while count < limit do
-    local id, v
+    local id, key, v
     if take_grouped and turn == '0' then
-      id, v = take_grouped(q, taking, now)
+      id, key, v = take_grouped(q, taking, now)
     end
     if not id then
-      id, v = take_ungrouped(q, taking)
+      id, key, v = take_ungrouped(q, taking)
     end
     if not id and take_grouped and turn ~= '0' then
-      id, v = take_grouped(q, taking, now)
+      id, key, v = take_grouped(q, taking, now)
     end
     if not id then
       break
     end
-    local is_suspect = v[19] == '1'
+    local is_suspect = v[18] == '1'
     if is_suspect and count > 0 then
-      kept = { id = id, gid = v[11] }
-      local group = with_groups and taking.groups[v[11]]
+      kept = { id = id, gid = v[10] }
+      local group = with_groups and taking.groups[v[10]]
       if group then
         group.granted = group.granted - 1
         if group.bucket then
@@ -47,12 +48,19 @@ local function reserve_jobs(q, limit, token_prefix, turn, now, with_groups)
     local at = count * 2
     ends[at + 1], ends[at + 2] = kind.until_ms, id
     entries[at + 1], entries[at + 2] = now, id
-    at = count * 8
-    jobs[at + 1], jobs[at + 2], jobs[at + 3], jobs[at + 4] = id, v[2] or '', kind.nth, v[4] or ''
-    jobs[at + 5], jobs[at + 6], jobs[at + 7], jobs[at + 8] = v[5] or '', v[6] or '', v[7] or '',
-      v[8] or ''
+    local side = 0
+    if v[5] or v[6] or v[7] then
+      at = sided * 4
+      sides[at + 1], sides[at + 2], sides[at + 3], sides[at + 4] = v[5] or '', v[6] or '',
+        v[7] or '', v[19] or ''
+      sided = sided + 1
+      side = sided
+    end
+    at = count * 5
+    jobs[at + 1], jobs[at + 2], jobs[at + 3], jobs[at + 4], jobs[at + 5] = id, v[2] or '', kind.nth,
+      v[4] or '', side
     count = count + 1
-    lease_job(q, id, v, kind, token_prefix .. '-' .. count, now)
+    lease_job(key, v, kind, token_prefix .. '-' .. count, now)
     turn = turn == '0' and '1' or '0'
     if is_suspect then
       break
@@ -75,5 +83,5 @@ local function reserve_jobs(q, limit, token_prefix, turn, now, with_groups)
   if turn ~= before then
     redis.call('SET', q.turn, turn)
   end
-  return count, kinds.rows, jobs, #taking.gone + (with_groups and #taking.touched or 0)
+  return count, kinds.rows, sides, jobs, #taking.gone + (with_groups and #taking.touched or 0)
 end

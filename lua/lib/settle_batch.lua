@@ -17,17 +17,21 @@
 local function settle_batch(q, args, at, count, keep, now)
   local rows, refused, available, prefix = {}, 0, 0, job_key(q, '')
   -- Written at the end, all at once; until then their hashes say that they are active.
-  local acknowledged, is_acknowledged, gids, unstarted = {}, {}, {}, {}
+  local acknowledged, keys, is_acknowledged, gids, unstarted = {}, {}, {}, {}, {}
+  local has_groups = count > 0 and redis.call('EXISTS', q.has_groups) == 1
   for i = 1, count do
     local id, token, outcome = args[at], args[at + 1], args[at + 2]
     local status, detail
     if outcome == 'ack' then
-      local v = redis.call('HMGET', prefix .. id, 'state', 'lease_token', 'gid')
+      local key = prefix .. id
+      local v = has_groups and redis.call('HMGET', key, 'state', 'lease_token', 'gid')
+        or redis.call('HMGET', key, 'state', 'lease_token')
       local err = lease_error(is_acknowledged[id] and 'completed' or v[1], v[2], token)
       if err then
         status, detail = 'ERR', err
       else
-        acknowledged[#acknowledged + 1], is_acknowledged[id] = id, true
+        local n = #acknowledged + 1
+        acknowledged[n], keys[n], is_acknowledged[id] = id, key, true
         local gid = v[3]
         if gid and gid ~= '' then
           gids[#gids + 1] = gid
@@ -50,7 +54,7 @@ local function settle_batch(q, args, at, count, keep, now)
       refused = refused + (status == 'ERR' and 1 or 0)
     end
   end
-  complete_jobs(q, acknowledged, keep, now)
+  complete_jobs(q, acknowledged, keys, keep, now)
   if #gids > 0 then
     -- @include group_key group_state groups_enter group_place group_free_slots
     available = available + group_free_slots(q, gids, now)

@@ -1,6 +1,6 @@
--- The next job of `wait` as id and fields; nil when the lane is empty. The lane is read by pages,
--- and cut at the end, by `reserve_jobs`. An id whose hash is gone, or whose job is elsewhere by now
--- (a foreign client listed it twice), is dropped: `taking.budget` bounds how many.
+-- The next job of `wait` as id, key and fields; nil when the lane is empty. The lane is read by
+-- pages, and cut at the end, by `reserve_jobs`. An id whose hash is gone, or whose job is elsewhere
+-- by now (a foreign client listed it twice), is dropped: `taking.budget` bounds how many.
 local function take_ungrouped(q, taking)
   while taking.budget > 0 do
     local taken = taking.taken + 1
@@ -18,9 +18,10 @@ local function take_ungrouped(q, taking)
     end
     taking.taken = taken
     taking.gone[#taking.gone + 1] = id
-    local v = read_waiting(q, id)
+    local key = job_key(q, id)
+    local v = read_waiting(key)
     if v then
-      return id, v
+      return id, key, v
     end
     taking.budget = taking.budget - 1
   end

@@ -80,7 +80,7 @@ def reserve_one(
 
 
 def _parse(token_prefix: str, settlements: Sequence[Settlement], reply: Any) -> Reservation:
-    status, now_ms, next_due_ms, promoted, reaped, settled, kinds, jobs = reply
+    status, now_ms, next_due_ms, promoted, reaped, settled, kinds, sides, jobs = reply
     return Reservation(
         paused=status == b"PAUSED",
         now_ms=now_ms,
@@ -88,7 +88,7 @@ def _parse(token_prefix: str, settlements: Sequence[Settlement], reply: Any) -> 
         promoted=promoted,
         reaped=reaped,
         settled=tuple(parse_settled(settlements, settled)),
-        jobs=_jobs(token_prefix, [_kind(row) for row in kinds], jobs),
+        jobs=_jobs(token_prefix, [_kind(row) for row in kinds], _sides(sides), jobs),
     )
 
 
@@ -109,20 +109,30 @@ _KIND: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-def _jobs(token_prefix: str, kinds: list[tuple[Any, ...]], flat: list[Any]) -> tuple[Reserved, ...]:
-    rows = zip(*[iter(flat)] * 8, strict=True)
+def _sides(flat: list[Any]) -> list[tuple[str, str, str, str]]:
+    """By the number that a job names: 0 for one that has nothing beside its payload."""
+    words = map(text, flat)
+    return [("", "", "", ""), *zip(words, words, words, words, strict=True)]
+
+
+def _jobs(
+    token_prefix: str,
+    kinds: list[tuple[Any, ...]],
+    sides: list[tuple[str, str, str, str]],
+    flat: list[Any],
+) -> tuple[Reserved, ...]:
     jobs: list[Reserved] = []
-    for nth, (job_id, payload, kind, created, correlation, causation, parent, state) in enumerate(
-        rows, 1
-    ):
+    rows = zip(*[iter(flat)] * 5, strict=True)
+    for nth, (job_id, payload, kind, created, side) in enumerate(rows, 1):
         until, attempt, most, gid, timeout, backoff, name, version, schema, source, deferrals = (
             kinds[kind - 1]
         )
+        correlation, causation, parent, state = sides[side]
         jobs.append(
             Reserved(
                 *(text(job_id), payload, until, attempt, most, gid, f"{token_prefix}-{nth}"),
                 *(timeout, backoff, number(created), name, version, schema, source),
-                *(text(correlation), text(causation), text(parent), text(state), deferrals),
+                *(correlation, causation, parent, state, deferrals),
             )
         )
     return tuple(jobs)

@@ -17,7 +17,8 @@ from omniq_typed import NewJob, OmniqClient, QueueMonitor
 from omniq_typed.core.admin import remove_jobs_batch, retry_failed_batch
 from omniq_typed.core.children import childs_init
 from omniq_typed.core.command import Command
-from omniq_typed.core.enqueue import content_fingerprint, publish_one
+from omniq_typed.core.enqueue import content_fingerprint, enqueue, publish_one
+from omniq_typed.core.reserve import reserve
 from omniq_typed.core.settle import settle
 from omniq_typed.errors import (
     CounterExists,
@@ -365,6 +366,47 @@ def test_waiting_jobs_that_lie_in_no_list_are_found_where_there_is_nothing_else(
     stats = doors.monitor.stats(Q)
     assert (stats.waiting, stats.waiting_total, stats.active) == (0, 1, 5)
     assert listed(doors.monitor, "wait") == ["h2"]
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+BESIDE: list[dict[str, str]] = [
+    {},
+    {"msg_type": "t", "msg_version": "2", "msg_source": "shop"},
+    {"msg_correlation_id": "c-1"},
+    {},
+    {"msg_causation_id": "j-1", "msg_correlation_id": "c-2", "msg_source": "shop"},
+    {"msg_traceparent": TRACE, "msg_tracestate": "vendor=1"},
+    {"msg_traceparent": TRACE},
+]
+
+
+def test_each_job_of_a_batch_comes_with_what_it_has_beside_its_payload(doors: Doors) -> None:
+    """Also when it was leased before: what only such jobs can have is asked for apart."""
+    jobs = [NewJob(str(n), b"{}", side=side) for n, side in enumerate(BESIDE)]
+    doors.run(enqueue(Q, jobs, now_ms=T0))
+    for nth, outcome in enumerate((Outcome.RELEASE, Outcome.DEFER, Outcome.ACK)):
+        leased = doors.run(reserve(Q, limit=9, token_prefix=f"p{nth}", now_ms=T0 + nth)).jobs
+        given = [
+            {name: value for name, value in job._asdict().items() if value and "msg_" in name}
+            for job in leased
+        ]
+        assert given == BESIDE
+        assert {(job.attempt, job.deferrals) for job in leased} == {(1, int(nth == 2))}
+        ends = [
+            Settlement(job.job_id, job.lease_token, outcome, None if nth != 1 else 0)
+            for job in reversed(leased)
+        ]
+        assert {each.status for each in doors.run(settle(Q, ends, now_ms=T0 + nth))} == {
+            ("RELEASED", "RETRY", "OK")[nth]
+        }
+
+
+def test_a_tracestate_alone_is_not_given_to_workers(doors: Doors) -> None:
+    """It means nothing without a traceparent."""
+    doors.run(enqueue(Q, [NewJob("a", b"{}", side={"msg_tracestate": "vendor=1"})], now_ms=T0))
+    (job,) = doors.run(reserve(Q, limit=1, token_prefix="p", now_ms=T0)).jobs
+    assert job.msg_tracestate == ""
+    assert stored(doors.monitor, "a").side == {"msg_tracestate": "vendor=1"}
 
 
 # heartbeat, ack_success, ack_fail

@@ -8,6 +8,7 @@ import { MessageType } from "./messages.js";
 import type { Label } from "./messages.js";
 import type { Messages } from "./generated/messages.js";
 import { ScriptRunner, fill } from "./scripts.js";
+import { NO_SIDE } from "./settlements.js";
 import type { Lease, Settlement } from "./settlements.js";
 
 /** As of now, by the server's clock. */
@@ -134,7 +135,7 @@ export class Queue {
   /** Settles what is done, and leases up to `limit` jobs, 0 = none, in one round trip. */
   async reserve(limit: number, settlements: Settlement[]): Promise<Reservation> {
     const prefix = randomBytes(16).toString("hex");
-    const { now_ms, next_due_ms, kinds, jobs } = await this.#call("reserve", {
+    const { now_ms, next_due_ms, kinds, sides, jobs } = await this.#call("reserve", {
       now_ms: NOW,
       check: CHECK,
       limit,
@@ -147,7 +148,7 @@ export class Queue {
     const leases = jobs.map((job, at) => {
       const kind = kinds[job.kind - 1];
       if (kind === undefined) throw new Error(`reserve told of no kind ${job.kind}`);
-      return { ...job, ...kind, token: `${prefix}-${at + 1}` };
+      return { ...NO_SIDE, ...sides[job.side - 1], ...job, ...kind, token: `${prefix}-${at + 1}` };
     });
     return { now_ms, next_due_ms, jobs: leases };
   }

@@ -3,11 +3,20 @@ import type { Scripts } from "./generated/scripts.js";
 import type { InvalidPayload } from "./messages.js";
 
 type Reserved = Scripts["reserve"]["reply"];
-/** A job in hand: what reserve says of it and of its kind, and the token that settles it. */
-export type Lease = Reserved["jobs"][number] & Reserved["kinds"][number] & { token: string };
+type Side = Reserved["sides"][number];
+/** A job in hand: what reserve says of it, of its kind and beside, and the token that settles it. */
+export type Lease = Reserved["jobs"][number] & Reserved["kinds"][number] & Side & { token: string };
 export type Settlement = Scripts["settle"]["arguments"]["settlements"][number];
 
 const MAX_MESSAGE_BYTES = 4096;
+
+/** Of a job that has nothing beside. */
+export const NO_SIDE: Side = {
+  msg_correlation_id: "",
+  msg_causation_id: "",
+  msg_traceparent: "",
+  msg_tracestate: "",
+};
 
 export function done({ id, token }: Lease): Settlement {
   return { id, token, outcome: "ack" };
