@@ -95,6 +95,15 @@ FURTHER = {
         "",
         law="group_slots",
     ),
+    "nobody asks whether there are groups": Fault(
+        ("settle", "reserve"),
+        "count > 0 and redis.call('EXISTS', q.has_groups) == 1",
+        "false",
+        law="group_slots",
+    ),
+    "of a job that was leased before no more is asked": Fault(
+        ("reserve",), "if v[3] and v[3] ~= '' or v[7] then", "if v[7] then", law="model|deferral"
+    ),
     "any token will do": Fault(
         ("settle", "heartbeat", "reserve"),
         "if state == 'active' and held == token and token ~= '' then",
@@ -189,7 +198,7 @@ FURTHER = {
         law="group_slots|one_lane|counters|model",
     ),
     "jobs of other attempts are of one kind": Fault(
-        ("reserve",), "if o[9] == v[9] and ", "if ", law="model|attempts|lease_end"
+        ("reserve",), "if o[8] == v[8] and ", "if ", law="model|attempts|lease_end"
     ),
     "lost leases go back in the wrong order": Fault(
         ("reserve",), "for i = #numbers, 1, -1 do", "for i = 1, #numbers do", law="fifo|model"
