@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from secrets import token_hex
+from secrets import token_urlsafe
 from typing import NamedTuple
 
 from omniq_typed.context import Lease
@@ -262,7 +262,7 @@ class Deliveries:
             # Where one reply was lost the next may be, and what it leases would lie idle. The same
             # prefix again: so there is never more than one to heal.
             wanted = min(wanted, 1)
-        prefix = healed or (BATCH_PREFIX if wanted > 1 else "") + token_hex(16)
+        prefix = healed or (BATCH_PREFIX if wanted > 1 else "") + token_urlsafe(12)
         command = reserve(
             self._queue,
             limit=wanted,

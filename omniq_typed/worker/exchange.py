@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Sequence
 from itertools import islice
-from secrets import token_hex
+from secrets import token_urlsafe
 from typing import NamedTuple
 
 from omniq_typed.context import Lease
@@ -214,7 +214,7 @@ class Exchange:
         # The next try makes its leases under the prefix that it asks about, so that a server that
         # is away for hours leaves one to ask about, and not one for each try.
         again = lost and lost.startswith(BATCH_PREFIX) == bool(kind)
-        prefix = lost if again else kind + token_hex(16)
+        prefix = lost if again else kind + token_urlsafe(12)
         command = reserve(
             self._queue,
             limit=wanted,
