@@ -129,7 +129,6 @@ class Reserved(NamedTuple):
     gid: str
     lease_token: str
     timeout_ms: int
-    backoff_ms: int
     created_ms: int
     msg_type: str = ""
     msg_version: str = ""

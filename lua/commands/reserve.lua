@@ -19,14 +19,13 @@
 --   next_due_ms: int; when a job, a lease or a token of a rate limit next falls due, 0 = never
 --   promoted, reaped: int
 --   settled: [lib/settle_batch.lua]
---   kinds: [{lock_until_ms, attempt, max_attempts, gid, timeout_ms, backoff_ms, msg_type,
---       msg_version, msg_schema, msg_source, deferrals}]; what some of the jobs have in common
+--   kinds: [{lock_until_ms, attempt, max_attempts, gid, timeout_ms, msg_type, msg_version,
+--       msg_schema, msg_source, deferrals}]; what some of the jobs have in common
 --   lock_until_ms: int; when the lease ends unless it is renewed
 --   attempt: int; 1 = the first
 --   max_attempts: int
 --   gid: text
 --   timeout_ms: int; how long a lease lasts, 0 = 60000
---   backoff_ms: int
 --   msg_type: text
 --   msg_version: int
 --   msg_schema, msg_source: text

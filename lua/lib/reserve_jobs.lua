@@ -32,7 +32,7 @@ local function reserve_jobs(q, limit, token_prefix, turn, now, with_groups)
     if not id then
       break
     end
-    local is_suspect = v[18] == '1'
+    local is_suspect = v[17] == '1'
     if is_suspect and count > 0 then
       kept = { id = id, gid = v[10] }
       local group = with_groups and taking.groups[v[10]]
@@ -52,7 +52,7 @@ local function reserve_jobs(q, limit, token_prefix, turn, now, with_groups)
     if v[5] or v[6] or v[7] then
       at = sided * 4
       sides[at + 1], sides[at + 2], sides[at + 3], sides[at + 4] = v[5] or '', v[6] or '',
-        v[7] or '', v[19] or ''
+        v[7] or '', v[18] or ''
       sided = sided + 1
       side = sided
     end

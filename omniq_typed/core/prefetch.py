@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MAX_PREFETCH = 200
+MAX_PREFETCH = 256
 """Jobs taken in one round trip at most, unless a worker is told otherwise."""
 TARGET_S = 0.005
 """A batch is as much as the handlers do in about this time: long against a round trip, short for

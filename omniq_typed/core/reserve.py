@@ -104,7 +104,7 @@ def _read_kind(*row: Any) -> tuple[Any, ...]:
 
 
 _KIND: tuple[Callable[[Any], Any], ...] = (
-    *(int, number, text, number, number),  # attempt ... backoff_ms
+    *(int, number, text, number),  # attempt, max_attempts, gid, timeout_ms
     *(text, text, text, text, number),  # msg_type, msg_version, msg_schema, msg_source, deferrals
 )
 
@@ -124,14 +124,14 @@ def _jobs(
     jobs: list[Reserved] = []
     rows = zip(*[iter(flat)] * 5, strict=True)
     for nth, (job_id, payload, kind, created, side) in enumerate(rows, 1):
-        until, attempt, most, gid, timeout, backoff, name, version, schema, source, deferrals = (
-            kinds[kind - 1]
-        )
+        until, attempt, most, gid, timeout, name, version, schema, source, deferrals = kinds[
+            kind - 1
+        ]
         correlation, causation, parent, state = sides[side]
         jobs.append(
             Reserved(
                 *(text(job_id), payload, until, attempt, most, gid, f"{token_prefix}-{nth}"),
-                *(timeout, backoff, number(created), name, version, schema, source),
+                *(timeout, number(created), name, version, schema, source),
                 *(correlation, causation, parent, state, deferrals),
             )
         )

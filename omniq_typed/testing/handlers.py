@@ -190,7 +190,6 @@ class _Case:
             gid=gid,
             lease_token="handler-test",
             timeout_ms=self.timeout_ms,
-            backoff_ms=self.backoff_ms,
             created_ms=now_ms,
             msg_type="" if of_type is None else of_type.name,
             msg_version="" if of_type is None else str(of_type.version),

@@ -18,7 +18,7 @@ from omniq_typed.async_bus import AsyncBus
 from omniq_typed.bus import Bus
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
-from omniq_typed.core.observe import read_stats
+from omniq_typed.core.observe import read_job, read_stats
 from omniq_typed.core.reserve import reserve
 from omniq_typed.core.settle import settle
 from omniq_typed.models import Settlement
@@ -125,6 +125,11 @@ class MachineWorkers:
         attempt = self._lines[lease.queue].attempt(lease, settlement, settled)
         self.tell([attempt])
         return attempt
+
+    def backoff_ms(self, lease: Lease) -> int:
+        """The job's own."""
+        job = self.call(read_job(lease.queue, lease.job.job_id))
+        return 0 if job is None else job.backoff_ms
 
     def run_for(self, ms: int, limit: int) -> Attempts:
         """Lets time pass, and others work without faults. Raises StillBusy, AssertionError."""

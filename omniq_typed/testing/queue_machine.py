@@ -168,7 +168,8 @@ class QueueMachine(RuleBasedStateMachine):
         def let_others_work(where: str) -> None:
             self._workers.tell_of_worker(lease, f"stalls before {where}; its lease ends")
             over_ms = max(0, lease.lock_until_ms - self.bus.now_ms)
-            self._workers.run_for(over_ms + lease.job.backoff_ms, self.rest_limit)
+            backoff_ms = self._workers.backoff_ms(lease)
+            self._workers.run_for(over_ms + backoff_ms, self.rest_limit)
             self._workers.tell_of_worker(lease, "goes on")
 
         function = self._workers.function_of(lease)

@@ -57,7 +57,7 @@ def end(doors: Doors, settlement: Settlement, now_ms: int = T0) -> Settled:
 
 
 def test_the_settlement_says_where_and_why_and_when_again() -> None:
-    job = Reserved("j", b"{}", T0, 2, 3, "", "token", 0, 500, T0, deferrals=4)
+    job = Reserved("j", b"{}", T0, 2, 3, "", "token", 0, T0, deferrals=4)
     error = UndecodableJob("invalid_payload", "no", (Fault("/n", "int_type", "no int"),))
     assert left_for_others(job, error, 0) == Settlement(
         "j",

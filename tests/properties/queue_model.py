@@ -313,7 +313,6 @@ class QueueModel:
             gid=job.gid,
             lease_token=token,
             timeout_ms=job.timeout_ms,
-            backoff_ms=job.backoff_ms,
             created_ms=job.created_ms,
             deferrals=job.deferrals,
         )

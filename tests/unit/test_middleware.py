@@ -79,7 +79,6 @@ JOB = Reserved(
     "",
     "token-1",
     30_000,
-    5_000,
     0,
     msg_type="middleware.order",
     msg_version="2",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from omniq_typed.providers import Provide as Provided
 
-JOB = Reserved("j1", b"{}", 1_000, 2, 3, "", "token-1", 30_000, 5_000, 0)
+JOB = Reserved("j1", b"{}", 1_000, 2, 3, "", "token-1", 30_000, 0)
 NO_PUBLISHER: Any = SimpleNamespace(transport=None, settings=None)
 
 LOG: list[str] = []

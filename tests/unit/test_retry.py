@@ -14,7 +14,7 @@ from omniq_typed.errors import Fault, InvalidArgument, Reject, Retry, Undecodabl
 from omniq_typed.models import Outcome, Reserved
 from omniq_typed.protocols import NEVER
 
-JOB = Reserved("j1", b"{}", 1_000, 2, 3, "", "token-1", 30_000, 5_000, 0)
+JOB = Reserved("j1", b"{}", 1_000, 2, 3, "", "token-1", 30_000, 0)
 ERROR = RuntimeError("boom")
 
 

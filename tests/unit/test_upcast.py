@@ -61,7 +61,7 @@ def route(own: Registry, *classes: type[Any]) -> Route:
 
 
 def job(payload: bytes, version: str = "", name: str = "order") -> Reserved:
-    return Reserved("1", payload, 0, 1, 3, "", "t", 0, 0, 0, msg_type=name, msg_version=version)
+    return Reserved("1", payload, 0, 1, 3, "", "t", 0, 0, msg_type=name, msg_version=version)
 
 
 def opened(made: Route, payload: bytes, version: str = "", name: str = "order") -> Any:
