@@ -22,7 +22,7 @@ def test_quick_handlers_lead_to_full_batches_in_a_few_rounds() -> None:
     policy, sizes = Prefetch(), []
     for _ in range(6):
         sizes.append(policy.wanted())
-        policy.note(policy.wanted(), policy.wanted() * 20e-6)
+        policy.note(policy.wanted(), policy.wanted() * 15e-6)
     assert sizes == [1, 4, 16, 64, MAX_PREFETCH, MAX_PREFETCH]
     assert policy.is_quick
 
