@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +13,7 @@ from omniq_typed.core import settle as settling
 from omniq_typed.core.arguments import DEFAULT_MAX_PAYLOAD_BYTES, check_int
 from omniq_typed.core.enqueue import check_jobs, enqueue
 from omniq_typed.core.payloads import check_raw
-from omniq_typed.core.reserve import reserve_one
+from omniq_typed.core.reserve import new_token_prefix, reserve_one
 from omniq_typed.core.waiting import POLL_INTERVAL_S
 from omniq_typed.errors import InvalidArgument
 from omniq_typed.messages.envelope import new_job_id
@@ -200,7 +199,7 @@ class OmniqClient:
 
     def reserve(self, *, queue: str, now_ms_override: int = 0) -> ReserveJob | ReservePaused | None:
         """Leases the next job; None where there is none. lua/commands/reserve.lua"""
-        return self.transport.run(reserve_one(queue, token_hex(16), now_ms=now_ms_override))
+        return self.transport.run(reserve_one(queue, new_token_prefix(), now_ms=now_ms_override))
 
     def heartbeat(
         self, *, queue: str, job_id: str, lease_token: str, now_ms_override: int = 0

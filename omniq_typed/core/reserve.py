@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from secrets import token_urlsafe
 from typing import Any
 
 from omniq_typed.core.arguments import check_int, check_token
@@ -17,9 +18,18 @@ from omniq_typed.models import Reservation, Reserved, ReserveJob, ReservePaused,
 MAX_JOBS_PER_RESERVE = 1000
 DEFAULT_UPKEEP = 100
 """Leases reaped and due jobs promoted in passing, at most, by one reserve."""
-BATCH_PREFIX = "batch."
-"""How `token_prefix` begins where the jobs wait for each other in the worker, so that it may not
-have started all of them if it dies: lua/lib/reap_leases.lua."""
+_BATCH_PREFIX = "batch."
+
+
+def new_token_prefix(*, is_batch: bool = False) -> str:
+    """For one call of `reserve`. `is_batch`: its jobs wait for each other in the worker, so that it
+    may not have started all of them if it dies: lua/lib/reap_leases.lua."""
+    return (_BATCH_PREFIX if is_batch else "") + token_urlsafe(12)
+
+
+def is_of_batch(token_prefix: str) -> bool:
+    """Whether it was made for a batch."""
+    return token_prefix.startswith(_BATCH_PREFIX)
 
 
 def reserve(

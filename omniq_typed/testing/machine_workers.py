@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from omniq_typed.bus import Bus
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
 from omniq_typed.core.observe import read_job, read_stats
-from omniq_typed.core.reserve import reserve
+from omniq_typed.core.reserve import new_token_prefix, reserve
 from omniq_typed.core.settle import settle
 from omniq_typed.models import Settlement
 from omniq_typed.testing.attempts import Attempt, Attempts
@@ -93,7 +92,7 @@ class MachineWorkers:
     def take(self, queue: str) -> Lease:
         """Leases the next job of a queue that has one, and tells so."""
         self._looked = None
-        (job,) = self.call(reserve(queue, limit=1, token_prefix=uuid.uuid4().hex)).jobs
+        (job,) = self.call(reserve(queue, limit=1, token_prefix=new_token_prefix())).jobs
         lease = Lease(queue, job)
         note(f"# {self.name(job.job_id)} is taken, attempt {job.attempt} of {job.max_attempts}")
         return lease

@@ -14,12 +14,11 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from secrets import token_urlsafe
 from typing import NamedTuple
 
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
-from omniq_typed.core.reserve import BATCH_PREFIX, reserve
+from omniq_typed.core.reserve import new_token_prefix, reserve
 from omniq_typed.core.retry import given_back
 from omniq_typed.core.settle import settle
 from omniq_typed.core.waiting import reconnect_wait_s
@@ -262,7 +261,7 @@ class Deliveries:
             # Where one reply was lost the next may be, and what it leases would lie idle. The same
             # prefix again: so there is never more than one to heal.
             wanted = min(wanted, 1)
-        prefix = healed or (BATCH_PREFIX if wanted > 1 else "") + token_urlsafe(12)
+        prefix = healed or new_token_prefix(is_batch=wanted > 1)
         command = reserve(
             self._queue,
             limit=wanted,

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import logging
 import random
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from omniq_typed.context import Lease
 from omniq_typed.core.arguments import check_int
 from omniq_typed.core.command import Command
-from omniq_typed.core.reserve import reserve
+from omniq_typed.core.reserve import new_token_prefix, reserve
 from omniq_typed.core.retry import failed
 from omniq_typed.errors import Fault, Reject, Retry, UndecodableJob
 from omniq_typed.models import Outcome, Reservation, Reserved, Settled, Settlement
@@ -98,7 +97,7 @@ def settle_and_reserve(
     return reserve(
         queue,
         limit=wanted,
-        token_prefix=uuid.uuid4().hex,
+        token_prefix=new_token_prefix(),
         settlements=release_last([settlement for _, settlement in unsettled]),
         keep_completed=settings.keep_completed,
     )

@@ -13,12 +13,11 @@ import random
 import time
 from collections.abc import Sequence
 from itertools import islice
-from secrets import token_urlsafe
 from typing import NamedTuple
 
 from omniq_typed.context import Lease
 from omniq_typed.core.command import Command
-from omniq_typed.core.reserve import BATCH_PREFIX, reserve
+from omniq_typed.core.reserve import is_of_batch, new_token_prefix, reserve
 from omniq_typed.core.retry import given_back
 from omniq_typed.core.waiting import reconnect_wait_s
 from omniq_typed.errors import ConnectionLost, ServerError
@@ -209,12 +208,12 @@ class Exchange:
     def _call(self, wanted: int, batch: list[Ended]) -> _Call:
         # Beside other jobs it is one of a batch: if this process dies, it need not have been this
         # one that killed it. See lua/lib/reap_leases.lua.
-        kind = "" if self._alone and wanted <= 1 else BATCH_PREFIX
+        is_batch = not self._alone or wanted > 1
         lost = self._lost_prefixes.pop() if self._lost_prefixes else ""
         # The next try makes its leases under the prefix that it asks about, so that a server that
         # is away for hours leaves one to ask about, and not one for each try.
-        again = lost and lost.startswith(BATCH_PREFIX) == bool(kind)
-        prefix = lost if again else kind + token_urlsafe(12)
+        again = lost and is_of_batch(lost) == is_batch
+        prefix = lost if again else new_token_prefix(is_batch=is_batch)
         command = reserve(
             self._queue,
             limit=wanted,
